@@ -1,0 +1,11 @@
+//! Every decision of the operator as a function of values. Nothing here waits, logs, reads a clock
+//! or names Kubernetes or AWS: what a name may be, what is desired, what was observed, what to
+//! change, and what an image reference becomes.
+
+pub mod lifecycle;
+pub mod names;
+pub mod owner;
+pub mod policy;
+pub mod repository;
+
+pub use names::{AccountId, Region, Registry, RepositoryName};

@@ -1,0 +1,3 @@
+//! The program: see `ecr-operator --help`.
+
+fn main() {}
