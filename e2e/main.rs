@@ -1,3 +1,5 @@
 //! Tests from the outside: the sources themselves, the program, and a real control plane.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
 mod architecture;
