@@ -1,0 +1,153 @@
+//! Making keys and certificates: ECDSA P-256, one authority that signs nothing but the serving
+//! certificate. Nothing here reads a clock; private keys never show in `Debug`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
+};
+use serde::{Deserialize, Serialize};
+
+use super::plan::Lifetimes;
+
+/// Certificates start this much earlier than they are made, for API servers whose clocks are late.
+const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
+
+/// From when to when something is good.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Term {
+    /// When it was made.
+    pub issued: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+impl Term {
+    /// The moment at which two thirds of it are over: what is renewed is renewed then.
+    pub(super) fn two_thirds(&self) -> Timestamp {
+        self.issued + self.issued.duration_until(self.until) / 3 * 2
+    }
+
+    /// The moment at which less than a tenth of it is left.
+    pub(super) fn last_tenth(&self) -> Timestamp {
+        self.until - self.issued.duration_until(self.until) / 10
+    }
+}
+
+/// A private key in PEM.
+#[derive(Clone, Eq, PartialEq)]
+pub struct PrivateKey(pub(super) String);
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey(..)")
+    }
+}
+
+/// A certificate authority as the API server is told of it, in `caBundle`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Authority {
+    /// Its certificate's common name; no two authorities of one store have the same.
+    pub name: String,
+    /// Its certificate in PEM.
+    pub certificate: String,
+    /// How long it may vouch.
+    pub term: Term,
+}
+
+/// The certificate that the admission server shows, and its key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Serving {
+    /// The name of the authority that signed it.
+    pub authority: String,
+    /// The certificate in PEM.
+    pub certificate: String,
+    /// Its private key.
+    pub key: PrivateKey,
+    /// How long it may be shown.
+    pub term: Term,
+    /// The host names and addresses that it is good for.
+    pub names: BTreeSet<String>,
+}
+
+/// A new authority at `now`, and the key that it signs with.
+pub(super) fn authority(
+    now: Timestamp,
+    lifetimes: &Lifetimes,
+) -> Result<(Authority, PrivateKey), rcgen::Error> {
+    let term = Term {
+        issued: now,
+        until: now + lifetimes.authority,
+    };
+    let name = format!("ecr-operator webhook authority {now}");
+    let key = KeyPair::generate()?;
+    let certificate = authority_params(&name, term).self_signed(&key)?;
+    let authority = Authority {
+        name,
+        certificate: certificate.pem(),
+        term,
+    };
+    Ok((authority, PrivateKey(key.serialize_pem())))
+}
+
+/// A new serving certificate at `now` for `names`, signed by `authority` with its `key`. It never
+/// outlives its authority.
+pub(super) fn serving(
+    (authority, key): (&Authority, &PrivateKey),
+    names: &BTreeSet<String>,
+    now: Timestamp,
+    lifetimes: &Lifetimes,
+) -> Result<Serving, rcgen::Error> {
+    let issuer = Issuer::new(
+        authority_params(&authority.name, authority.term),
+        KeyPair::from_pem(&key.0)?,
+    );
+    let term = Term {
+        issued: now,
+        until: authority.term.until.min(now + lifetimes.serving),
+    };
+    let mut params = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
+    params.distinguished_name = common_name("ecr-operator webhook");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    set_term(&mut params, term);
+    let serving_key = KeyPair::generate()?;
+    let certificate = params.signed_by(&serving_key, &issuer)?;
+    Ok(Serving {
+        authority: authority.name.clone(),
+        certificate: certificate.pem(),
+        key: PrivateKey(serving_key.serialize_pem()),
+        term,
+        names: names.clone(),
+    })
+}
+
+/// The same name and term give the same parameters: an authority read back signs as it did before.
+fn authority_params(name: &str, term: Term) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = common_name(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    set_term(&mut params, term);
+    params
+}
+
+fn common_name(text: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, text);
+    name
+}
+
+fn set_term(params: &mut CertificateParams, term: Term) {
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let at = |it: Timestamp| {
+        epoch + Duration::from_secs(u64::try_from(it.as_second()).unwrap_or_default())
+    };
+    params.not_before = at(term.issued - BACKDATED);
+    params.not_after = at(term.until);
+}
