@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod architecture;
+mod crds;
 mod plane;

@@ -1,0 +1,223 @@
+//! `EnvironmentAccount`: one AWS account that repositories are kept in, and who may use it.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ManagementPolicy;
+use super::conditions::{Condition, Reason};
+use super::selectors::Selector;
+use super::settings::{Access, Encryption, ImageTagMutability, LifecyclePolicyRef};
+use super::targets::TargetState;
+use super::{is_false, rules};
+
+/// The account, its regions, how to reach it and who may use it.
+#[derive(Clone, CustomResource, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[kube(
+    group = "ecr-operator.dev",
+    version = "v1alpha1",
+    kind = "EnvironmentAccount",
+    plural = "environmentaccounts",
+    shortname = "envacct",
+    category = "ecr",
+    status = "EnvironmentAccountStatus",
+    derive = "PartialEq",
+    doc = "One AWS account as an environment (dev, stage, prod) that repositories are kept in.",
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountId"),
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
+    printcolumn(name = "Management", type_ = "string", json_path = ".spec.managementPolicy"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Repositories", type_ = "integer", json_path = ".status.repositories"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Role",
+        type_ = "string",
+        json_path = ".spec.assumeRole.roleArn",
+        priority = 1
+    ),
+    validation = Rule::new("self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')")
+        .message("name an EnvironmentAccount with at most 63 letters, digits and hyphens")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+        "!has(self.assumeRole) || self.assumeRole.roleArn.contains(':iam::' + self.accountId + ':')")
+    .message("the role must be one of the account in accountId: correct one of the two")
+    .field_path(".assumeRole.roleArn"))]
+#[x_kube(validation = Rule::new(
+        "!has(self.replicaRegions) || !(self.region in self.replicaRegions)")
+    .message("the home region in region replicates to others: take it out of replicaRegions")
+    .field_path(".replicaRegions"))]
+pub struct EnvironmentAccountSpec {
+    /// The AWS account, twelve digits. Immutable: make another EnvironmentAccount instead. Nothing is
+    /// written before AWS itself has named this account as ours. Example: "333333333333".
+    #[schemars(length(max = 12))]
+    #[x_kube(validation = rules::account_id())]
+    #[x_kube(validation = rules::immutable(
+        "accountId is immutable: make another EnvironmentAccount for the other account"))]
+    pub account_id: String,
+    /// The home region, where repositories are made. Immutable. Example: eu-central-1.
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::region())]
+    #[x_kube(validation = rules::immutable(
+        "region is immutable: make another EnvironmentAccount for the other region"))]
+    pub region: String,
+    /// Further regions whose registries belong to the environment: pull-through rules are made there
+    /// too. Default: none. Example: [us-west-2].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 32)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::regions())]
+    pub replica_regions: Vec<String>,
+    /// Manage (this cluster creates and corrects what is in the account) or Observe (another cluster
+    /// does; here the same objects are only compared and used as rules). Exactly one cluster manages
+    /// an account. Default: Manage.
+    #[serde(default)]
+    pub management_policy: ManagementPolicy,
+    /// The IAM role to assume for every call to the account. Default: the operator's own credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<AssumeRole>,
+    /// Which namespaces may use the environment, and under which names. Default: none may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub grants: Vec<Grant>,
+    /// true lets an ImageRepository with deletionPolicy DeleteIfEmpty delete its repository; else it
+    /// is kept whatever the object says. Default: false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_delete: bool,
+    /// Settings for repositories that say nothing of their own, field by field. Default: none, so
+    /// that ECR's own defaults stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<Defaults>,
+    /// true stops every call to the account; pods keep being rewritten. Default: false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspend: bool,
+}
+
+/// The IAM role to assume.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AssumeRole {
+    /// The role's ARN, in the account of accountId. Its trust policy must allow sts:AssumeRole and
+    /// sts:TagSession. Example: arn:aws:iam::333333333333:role/ecr-operator.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = rules::role_arn())]
+    pub role_arn: String,
+    /// The external id that the role's trust policy asks for, 2 to 1224 characters. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 1224))]
+    #[x_kube(validation = Rule::new(r"self.matches(r'^[A-Za-z0-9_+=,.@:/-]*$')")
+        .message("write letters, digits and + = , . @ : / - _"))]
+    pub external_id: Option<String>,
+}
+
+/// What some namespaces may do with the environment.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The namespaces, by their labels; {} means all. Example: {matchLabels: {team: payments}}.
+    pub namespace_selector: Selector,
+    /// Beginnings of the repository names that they may use, in which {namespace} stands for the
+    /// object's own namespace. Only whole words between slashes match: "payments" and "payments/" both
+    /// cover payments/api and not payments-old/api. Example: ["{namespace}/"].
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 256)),
+        extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(
+            "self.all(it, it.matches('^([a-z0-9._/-]|[{]namespace[}])+$') && !it.startsWith('/'))")
+        .message("write beginnings of repository names, like shared/ or {namespace}/"))]
+    pub repository_prefixes: Vec<String>,
+    /// Beginnings of old image names that they may claim with migratesFrom for every pod of the
+    /// cluster, in which {namespace} stands for the object's own namespace. Others apply to pods of
+    /// the object's own namespace alone. Default: none. Example: ["registry.old.example/{namespace}/"].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 512)),
+        extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(
+            "self.all(it, it.matches('^[A-Za-z0-9.-]+(:[0-9]+)?(/([a-z0-9._/-]|[{]namespace[}])*)?$'))")
+        .message("write a registry host and the beginning of a path, like registry.old.example/{namespace}/"))]
+    pub source_prefixes: Vec<String>,
+}
+
+/// Settings for repositories that say nothing of their own.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Defaults {
+    /// Which tags can be moved to another image. Default: not managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    /// Encryption at rest of repositories made from now on. Default: not managed (ECR: AES256).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// The LifecyclePolicy of repositories that name none. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_ref: Option<LifecyclePolicyRef>,
+    /// Who else may use repositories that do not say so themselves. Default: not managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Resource tags for every repository; one of the repository's own with the same key wins.
+    /// Default: none. Example: {cost-center: platform}.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "rules::tags")]
+    #[x_kube(validation = rules::tag_keys())]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What was found out about the account.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvironmentAccountStatus {
+    /// The metadata.generation that this status was computed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Reconciling and Stalled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The ARN as which AWS knows the operator in this account, from STS GetCallerIdentity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub identity_arn: Option<String>,
+    /// How many repositories of the account the ImageRepositories of this cluster ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repositories: Option<i64>,
+    /// The account's registries, one per region.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 17), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["region"]))]
+    pub registries: Vec<RegistryStatus>,
+}
+
+/// One registry of the account.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryStatus {
+    /// The AWS region.
+    #[schemars(length(max = 32))]
+    pub region: String,
+    /// The host that images are pulled from, for example
+    /// 333333333333.dkr.ecr.eu-central-1.amazonaws.com.
+    #[schemars(length(max = 256))]
+    pub uri: String,
+    /// Pending, Ready, Stopped (a person has to act), Failing (a call failed and is retried) or
+    /// Suspended.
+    #[schemars(with = "String", length(max = 63))]
+    pub state: TargetState,
+    /// One word that says why, for example AccessDenied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 63))]
+    pub reason: Option<Reason>,
+    /// A sentence that says what happened and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub message: Option<String>,
+}

@@ -1,0 +1,249 @@
+//! `ImageRepository`: one ECR repository, the same in every environment it names.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ManagementPolicy;
+use super::conditions::Condition;
+use super::settings::{Access, Encryption, ImageTagMutability, LifecyclePolicyRef};
+use super::targets::Target;
+use super::{is_false, rules};
+
+/// The repository, where it is to exist, and how it is set up there.
+#[derive(Clone, CustomResource, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[kube(
+    group = "ecr-operator.dev",
+    version = "v1alpha1",
+    kind = "ImageRepository",
+    plural = "imagerepositories",
+    namespaced,
+    shortname = "ecrrepo",
+    category = "ecr",
+    status = "ImageRepositoryStatus",
+    derive = "PartialEq",
+    doc = "One ECR repository, created and kept in step in every environment account it names.",
+    printcolumn(
+        name = "Repository",
+        type_ = "string",
+        json_path = ".status.repositoryName"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Targets", type_ = "string", json_path = ".status.targetsReady"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "URI",
+        type_ = "string",
+        json_path = ".status.targets[0].uri",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Migrates-From",
+        type_ = "string",
+        json_path = ".spec.migratesFrom",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::fixed("repositoryName",
+    "repositoryName is immutable, since ECR cannot rename a repository: make another ImageRepository"))]
+#[x_kube(validation = Rule::new(
+        "!has(self.overrides) || self.overrides.all(it, it.environment in self.environments)")
+    .message("an override is for one of the object's environments: add it to environments, or \
+              take the override out")
+    .field_path(".overrides"))]
+pub struct ImageRepositorySpec {
+    /// The EnvironmentAccounts that the repository is to exist in, each in its home region. Each must
+    /// grant the repository's name to the object's namespace. Example: [dev, stage, prod].
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 63)),
+        extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::environments())]
+    pub environments: Vec<String>,
+    /// The repository's name in ECR, 2 to 256 characters. Immutable: ECR cannot rename. Default:
+    /// NAMESPACE/NAME of this object. Example: payments/api.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 256))]
+    #[x_kube(validation = rules::repository_name())]
+    pub repository_name: Option<String>,
+    /// Which tags can be moved to another image; can be changed at any time. Default: the
+    /// environment's default, else not managed. Example: {mode: IMMUTABLE}.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    /// Encryption at rest, set when the repository is made. Immutable: ECR keeps it for life. Default:
+    /// the environment's default, else not managed (ECR: AES256). Example: {type: KMS}.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::immutable(
+        "encryption is immutable, since ECR keeps it for the repository's life: push to a new repository instead"))]
+    pub encryption: Option<Encryption>,
+    /// true scans every image when it is pushed, false does not; can be changed at any time. Default:
+    /// not managed (the registry's own scanning configuration rules).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan_on_push: Option<bool>,
+    /// The LifecyclePolicy that expires old images. Default: the environment's default, else none.
+    /// Example: {name: keep-30}.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_ref: Option<LifecyclePolicyRef>,
+    /// Who else may use the repository, written as its whole repository policy. Default: the
+    /// environment's default, else not managed. Example: {pull: ["444444444444"]}.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Resource tags, up to 47, over those of the environment's defaults. Tags set by others stay.
+    /// Default: none. Example: {team: payments}.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "rules::tags")]
+    #[x_kube(validation = rules::tag_keys())]
+    pub tags: BTreeMap<String, String>,
+    /// Old names of the same images, without tag: pods that name one are rewritten to this repository,
+    /// in the object's own namespace, or in all where the environment grants the old name. Default:
+    /// none. Example: ["registry.old.example/payments/api"].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 512)),
+        extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(
+            "self.all(it, it.matches('^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9._/-]+$'))")
+        .message("write image names without tag and digest, like registry.old.example/payments/api"))]
+    pub migrates_from: Vec<String>,
+    /// Settings that differ in one environment. A field given here replaces the whole field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["environment"]))]
+    pub overrides: Vec<Override>,
+    /// Manage (create and correct the repository) or Observe (report how it differs, write nothing).
+    /// In an environment that is itself Observe nothing is written either. Default: Manage.
+    #[serde(default)]
+    pub management_policy: ManagementPolicy,
+    /// What to do with a repository of this name that exists and that nobody owns: Never (leave it
+    /// alone and say so) or IfUnowned (take it over). One that somebody owns is never taken over.
+    /// Default: Never.
+    #[serde(default)]
+    pub adoption_policy: AdoptionPolicy,
+    /// What becomes of the repository when this object is deleted: Retain (it stays, without our owner
+    /// tags) or DeleteIfEmpty (it is deleted if it holds no image and the environment has allowDelete,
+    /// else it stays). Default: Retain.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// true stops every call for this object; pods keep being rewritten. Default: false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspend: bool,
+}
+
+/// Settings that differ in one environment.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Override {
+    /// The environment, one of spec.environments. Example: prod.
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::environment())]
+    pub environment: String,
+    /// Which tags can be moved to another image, in this environment. Example: {mode: IMMUTABLE}.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    /// Encryption at rest in this environment, set when the repository is made. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::immutable(
+        "encryption is immutable, since ECR keeps it for the repository's life: push to a new repository instead"))]
+    pub encryption: Option<Encryption>,
+    /// true scans every image when it is pushed, in this environment; false does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan_on_push: Option<bool>,
+    /// The LifecyclePolicy in this environment. Example: {name: keep-100}.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_ref: Option<LifecyclePolicyRef>,
+    /// Who else may use the repository in this environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Resource tags in this environment, instead of spec.tags; those of the environment's defaults
+    /// stay. Default: spec.tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "rules::tags")]
+    #[x_kube(validation = rules::tag_keys())]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What to do with a repository that exists and that nobody owns.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum AdoptionPolicy {
+    /// Leave it alone and say so.
+    #[default]
+    Never,
+    /// Take it over.
+    IfUnowned,
+}
+
+/// What becomes of the repository when its object is deleted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum DeletionPolicy {
+    /// It stays, without our owner tags.
+    #[default]
+    Retain,
+    /// It is deleted if it is empty and the environment allows it; else it stays.
+    DeleteIfEmpty,
+}
+
+/// How far the repository is as the spec asks.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageRepositoryStatus {
+    /// The metadata.generation that this status was computed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Reconciling and Stalled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The repository's name in ECR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub repository_name: Option<String>,
+    /// How many targets are as the spec asks, of how many. Example: 3/3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub targets_ready: Option<String>,
+    /// Each place where the repository is to exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 272), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["environment", "region"]))]
+    pub targets: Vec<Target<RepositoryRecord>>,
+}
+
+/// What was put on one repository, so that taking it out of the spec takes it off again.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryRecord {
+    /// The documents that were put: RepositoryPolicy, LifecyclePolicy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>", length(max = 8), inner(length(max = 63)))]
+    pub documents: Vec<Document>,
+    /// The keys of the resource tags that were put, without the owner tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(max = 128)))]
+    pub tag_keys: Vec<String>,
+}
+
+/// A document that hangs on a repository.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Document {
+    /// Who may use it.
+    RepositoryPolicy,
+    /// Which images expire.
+    LifecyclePolicy,
+    /// Written by a version that knows more documents.
+    #[serde(other)]
+    Other,
+}

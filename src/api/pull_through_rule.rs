@@ -1,0 +1,267 @@
+//! `PullThroughRule`: ECR's cache of one upstream registry, in every region of its environments.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::conditions::Condition;
+use super::targets::Target;
+use super::{Toggle, rules};
+
+/// The upstream, the prefix that its images get in ECR, and where.
+#[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[kube(
+    group = "ecr-operator.dev",
+    version = "v1alpha1",
+    kind = "PullThroughRule",
+    plural = "pullthroughrules",
+    shortname = "ptrule",
+    category = "ecr",
+    status = "PullThroughRuleStatus",
+    derive = "PartialEq",
+    doc = "ECR's pull-through cache of one upstream registry, in every region of its environments.",
+    printcolumn(
+        name = "Upstream",
+        type_ = "string",
+        json_path = ".spec.upstreamRegistry"
+    ),
+    printcolumn(
+        name = "Prefix",
+        type_ = "string",
+        json_path = ".status.ecrRepositoryPrefix"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Targets", type_ = "string", json_path = ".status.targetsReady"),
+    printcolumn(name = "Valid", type_ = "string", json_path = ".status.targetsValid"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+        "has(self.upstreamRegistryUrl) == (self.upstreamRegistry in ['azure-container-registry', 'ecr'])")
+    .message("give upstreamRegistryUrl with azure-container-registry and ecr, whose registries \
+              have addresses of their own; with the others it is known and is left out")
+    .field_path(".upstreamRegistryUrl"))]
+#[x_kube(validation = Rule::new(
+        "!(self.upstreamRegistry in ['docker-hub', 'github-container-registry', \
+         'gitlab-container-registry', 'azure-container-registry', 'chainguard']) \
+         || (has(self.credentials) && self.credentials.size() > 0)")
+    .message("ECR pulls from this upstream only with credentials: give a Secrets Manager secret \
+              for each environment and region")
+    .field_path(".credentials"))]
+#[x_kube(validation = Rule::new(
+        "self.upstreamRegistry != 'ecr' || (has(self.roles) && self.roles.size() > 0)")
+    .message("ECR pulls from another account's ECR only with a role: give one for each environment")
+    .field_path(".roles"))]
+#[x_kube(validation = Rule::new(
+        "!has(self.credentials) || self.credentials.all(it, it.environment in self.environments)")
+    .message("credentials are for one of the rule's environments: add it to environments, or take \
+              the entry out")
+    .field_path(".credentials"))]
+#[x_kube(validation = Rule::new(
+        "!has(self.roles) || self.roles.all(it, it.environment in self.environments)")
+    .message("a role is for one of the rule's environments: add it to environments, or take the \
+              entry out")
+    .field_path(".roles"))]
+#[x_kube(validation = rules::fixed("upstreamRegistryUrl", FIXED))]
+#[x_kube(validation = rules::fixed("ecrRepositoryPrefix", FIXED))]
+#[x_kube(validation = rules::fixed("upstreamRepositoryPrefix", FIXED))]
+pub struct PullThroughRuleSpec {
+    /// The upstream: docker-hub, ecr, ecr-public, quay, k8s (registry.k8s.io),
+    /// github-container-registry, gitlab-container-registry, azure-container-registry or chainguard.
+    /// Pods' references to its hosts are rewritten to the cache. Immutable.
+    #[x_kube(validation = rules::immutable(FIXED))]
+    pub upstream_registry: UpstreamRegistry,
+    /// The upstream's address, only for azure-container-registry (NAME.azurecr.io) and ecr
+    /// (ACCOUNT.dkr.ecr.REGION.amazonaws.com); it follows from upstreamRegistry for the others.
+    /// Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9-]+([.][a-z0-9-]+)+$')")
+        .message("write a host, without https:// and path, like example.azurecr.io"))]
+    pub upstream_registry_url: Option<String>,
+    /// The beginning of the names that cached images get in ECR: 2 to 30 characters, or ROOT for none.
+    /// Immutable. Default: the word of upstreamRegistry. Example: docker-hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 30))]
+    #[x_kube(validation = rules::cache_prefix())]
+    pub ecr_repository_prefix: Option<String>,
+    /// Which part of the upstream is cached: 2 to 30 characters that its names begin with, or ROOT for
+    /// all. Immutable. Default: ROOT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 30))]
+    #[x_kube(validation = rules::cache_prefix())]
+    pub upstream_repository_prefix: Option<String>,
+    /// The EnvironmentAccounts that get the rule, in every one of their regions. Example: [dev, prod].
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 63)),
+        extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::environments())]
+    pub environments: Vec<String>,
+    /// The upstream's credentials, one per environment and region. Required for docker-hub,
+    /// github-container-registry, gitlab-container-registry, azure-container-registry and chainguard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["environment", "region"]))]
+    pub credentials: Vec<Credential>,
+    /// The IAM role by which ECR pulls from another account's ECR, one per environment. Required for
+    /// ecr.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["environment"]))]
+    pub roles: Vec<Role>,
+    /// Images to bring into the cache before any pod asks for them. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prewarm: Option<Prewarm>,
+    /// Enabled also rewrites references to tags that are not in the cache yet: the nodes' roles must
+    /// then be allowed to import (ecr:BatchImportUpstreamImage, ecr:CreateRepository), and a pod fails
+    /// when the upstream refuses. Default: Disabled.
+    #[serde(default)]
+    pub trust_upstream: Toggle,
+}
+
+const FIXED: &str = "immutable, since ECR cannot change it in a rule: make another PullThroughRule";
+
+/// ECR's upstreams, in ECR's words.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpstreamRegistry {
+    /// Another account's or region's ECR.
+    Ecr,
+    /// public.ecr.aws.
+    EcrPublic,
+    /// quay.io.
+    Quay,
+    /// registry.k8s.io.
+    K8s,
+    /// docker.io.
+    DockerHub,
+    /// ghcr.io.
+    GithubContainerRegistry,
+    /// NAME.azurecr.io.
+    AzureContainerRegistry,
+    /// registry.gitlab.com.
+    GitlabContainerRegistry,
+    /// cgr.dev.
+    Chainguard,
+}
+
+/// An upstream's credentials in one registry.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+        "self.secretArn.contains(':secretsmanager:' + self.region + ':')")
+    .message("ECR reads secrets of its own region only: give one of the region in region")
+    .field_path(".secretArn"))]
+pub struct Credential {
+    /// The environment, one of spec.environments. Example: prod.
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::environment())]
+    pub environment: String,
+    /// The region. Example: eu-central-1.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::region())]
+    pub region: String,
+    /// The ARN of a Secrets Manager secret of the same account and region, whose name begins with
+    /// ecr-pullthroughcache/ and which holds username and accessToken. Can be changed at any time.
+    #[schemars(length(min = 50, max = 612))]
+    #[x_kube(validation = Rule::new(
+            "self.matches(r'^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:ecr-pullthroughcache/[A-Za-z0-9/_+=.@-]+$')")
+        .message("write the full ARN of a secret whose name begins with ecr-pullthroughcache/"))]
+    pub secret_arn: String,
+}
+
+/// The role by which ECR pulls, in one environment.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    /// The environment, one of spec.environments. Example: prod.
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::environment())]
+    pub environment: String,
+    /// The role's ARN; it trusts pullthroughcache.ecr.amazonaws.com. Can be changed at any time.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = rules::role_arn())]
+    pub role_arn: String,
+}
+
+/// Images to bring into the cache.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Prewarm {
+    /// The images, by their names in the upstream and with a tag; official images of Docker Hub begin
+    /// with library/. Example: ["library/nginx:1.27"].
+    #[schemars(length(min = 1, max = 128), inner(length(min = 1, max = 384)),
+        extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(
+            "self.all(it, it.matches('^[a-z0-9]([a-z0-9._/-]*[a-z0-9])?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$'))")
+        .message("write names in the upstream with a tag and without host, like library/nginx:1.27"))]
+    pub images: Vec<String>,
+}
+
+/// How far the rule is in place.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullThroughRuleStatus {
+    /// The metadata.generation that this status was computed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Reconciling and Stalled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The prefix of cached images in ECR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 30))]
+    pub ecr_repository_prefix: Option<String>,
+    /// How many registries have the rule as the spec asks, of how many. Example: 6/6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub targets_ready: Option<String>,
+    /// In how many registries ECR could reach the upstream with the rule, of how many. Example: 6/6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub targets_valid: Option<String>,
+    /// Each registry that the rule is to be in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 272), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["environment", "region"]))]
+    pub targets: Vec<Target<RuleRecord>>,
+}
+
+/// The rule as it was made. ECR's rules bear no tags: ours is the one that equals this record.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleRecord {
+    /// The AWS account of the registry.
+    #[schemars(length(max = 12))]
+    pub account_id: String,
+    /// The prefix in ECR.
+    #[schemars(length(max = 30))]
+    pub ecr_repository_prefix: String,
+    /// The upstream's address.
+    #[schemars(length(max = 256))]
+    pub upstream_registry_url: String,
+    /// The part of the upstream.
+    #[schemars(length(max = 30))]
+    pub upstream_repository_prefix: String,
+    /// Whether ECR could reach the upstream with the rule, when it was last asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<bool>,
+    /// Which of spec.prewarm.images were brought into the cache.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(max = 384)))]
+    pub prewarmed: Vec<String>,
+}
