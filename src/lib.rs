@@ -19,7 +19,7 @@
 //!
 //! | module | what it is for | may name |
 //! |---|---|---|
-//! | [`domain`] | names, references, desired/observed/change/plan per kind, lifecycle, access, rewrite | std, serde, thiserror, sha2 |
+//! | [`domain`] | names, references, desired/observed/change/plan per kind, lifecycle, access, rewrite | std, serde, serde_json, thiserror, sha2 |
 //! | [`api`] | the custom resources, wire types only | nothing of ours |
 //! | [`desired`] | spec and references to domain values; every validation error | domain, api |
 //! | [`ecr`] | the only place that names an AWS crate: sessions, registry snapshots, facts, writes | domain |

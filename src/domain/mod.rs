@@ -2,10 +2,13 @@
 //! or names Kubernetes or AWS: what a name may be, what is desired, what was observed, what to
 //! change, and what an image reference becomes.
 
+pub mod access;
+mod json;
 pub mod lifecycle;
 pub mod names;
 pub mod owner;
 pub mod policy;
+pub mod pull_through;
 pub mod repository;
 
 pub use names::{AccountId, Region, Registry, RepositoryName};

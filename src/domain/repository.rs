@@ -10,7 +10,7 @@ use super::{lifecycle, policy};
 mod deletion;
 mod plan;
 
-pub use deletion::{Contents, Deletion, DeletionPolicy, Released, plan_deletion};
+pub use deletion::{Contents, Deletion, DeletionPolicy, Kept, Released, plan_deletion};
 pub use plan::{Change, Create, Difference, Plan, Refusal, plan};
 
 /// What one repository should be. A field that is `None` is not managed: it is left as it is.
@@ -114,6 +114,8 @@ pub enum Mutability {
     MutableExcept(BTreeSet<String>),
     /// Only those that match a filter (`IMMUTABLE_WITH_EXCLUSION`).
     ImmutableExcept(BTreeSet<String>),
+    /// A mode that ECR knows and this program does not; observed, never desired.
+    Other(String),
 }
 
 /// Encryption at rest. <https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html>
@@ -125,6 +127,8 @@ pub enum Encryption {
     Kms(Option<String>),
     /// Two layers with AWS KMS; GovCloud only.
     KmsDsse(Option<String>),
+    /// A type that ECR knows and this program does not; observed, never desired.
+    Other(String),
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub enum DeletionPolicy {
 pub enum Contents {
     /// Not one.
     Empty,
-    /// At least one.
+    /// At least one, in whatever state: an archived image is an image.
     Images,
 }
 
@@ -40,42 +40,60 @@ pub enum Contents {
 pub enum Released {
     /// It no longer exists, or was never ours: nothing to do.
     NothingOfOurs,
-    /// Make these calls and it is somebody else's to keep.
-    Untagged(Vec<Change>),
+    /// It depends on what the repository holds: find out, and ask again.
+    AskContents,
+    /// It stays. Make this call, which takes our owner tags off, and it is somebody else's.
+    Kept(Change, Kept),
     /// Make this call and it is gone.
-    Deleted(Vec<Change>),
+    Deleted(Change),
 }
 
-/// What to do with one repository of a deleted object. Never `force`: if an image arrives between
-/// this decision and the call, ECR refuses the call, and the next decision keeps the repository.
+/// Why a repository outlives its object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Kept {
+    /// The object said so.
+    #[error("deletionPolicy is Retain")]
+    AsAsked,
+    /// It was to be deleted, and its environment forbids it.
+    #[error("the environment does not allow deletion")]
+    NotAllowed,
+    /// It was to be deleted if empty, and it is not.
+    #[error("it holds images")]
+    HoldsImages,
+    /// It was made for an earlier object of the same name, and this one never took it over.
+    #[error("an earlier object of this name made it")]
+    AnotherUid,
+}
+
+/// What to do with one repository of a deleted object; `contents` is `None` until it was asked
+/// for. Never `force`: if an image arrives between this decision and the call, ECR refuses the
+/// call, and the next decision keeps the repository.
 pub fn plan_deletion(
     deletion: &Deletion,
     observed: Option<&Observed>,
-    contents: Contents,
+    contents: Option<Contents>,
 ) -> Released {
     let Deletion {
         owner,
         policy,
         allow_delete,
     } = deletion;
-    let Some(observed) = observed else {
-        return Released::NothingOfOurs;
-    };
-    match owner.judge(&observed.tags) {
-        Ownership::Unowned | Ownership::Foreign(_) | Ownership::OursUnderAnotherUid => {
-            Released::NothingOfOurs
+    let ownership = observed.map(|it| owner.judge(&it.tags));
+    let kept = match (ownership, policy, allow_delete) {
+        (None | Some(Ownership::Unowned | Ownership::Foreign(_)), _, _) => {
+            return Released::NothingOfOurs;
         }
-        Ownership::Ours => match (policy, allow_delete, contents) {
-            (DeletionPolicy::DeleteIfEmpty, true, Contents::Empty) => {
-                Released::Deleted(vec![Change::DeleteRepository])
-            }
-            (DeletionPolicy::Retain, _, _)
-            | (DeletionPolicy::DeleteIfEmpty, false, _)
-            | (DeletionPolicy::DeleteIfEmpty, true, Contents::Images) => {
-                Released::Untagged(vec![Change::UntagResource(BTreeSet::from(
-                    owner::KEYS.map(str::to_owned),
-                ))])
-            }
+        (Some(_), DeletionPolicy::Retain, _) => Kept::AsAsked,
+        (Some(Ownership::OursUnderAnotherUid), DeletionPolicy::DeleteIfEmpty, _) => {
+            Kept::AnotherUid
+        }
+        (Some(Ownership::Ours), DeletionPolicy::DeleteIfEmpty, false) => Kept::NotAllowed,
+        (Some(Ownership::Ours), DeletionPolicy::DeleteIfEmpty, true) => match contents {
+            None => return Released::AskContents,
+            Some(Contents::Empty) => return Released::Deleted(Change::DeleteRepository),
+            Some(Contents::Images) => Kept::HoldsImages,
         },
-    }
+    };
+    let owner_tags = BTreeSet::from(owner::KEYS.map(str::to_owned));
+    Released::Kept(Change::UntagResource(owner_tags), kept)
 }

@@ -345,6 +345,7 @@ impl fmt::Display for Mutability {
             Self::ImmutableExcept(filters) => {
                 write!(f, "IMMUTABLE_WITH_EXCLUSION ({})", join(filters))
             }
+            Self::Other(mode) => f.write_str(mode),
         }
     }
 }
@@ -355,6 +356,7 @@ impl fmt::Display for Encryption {
             Self::Aes256 => ("AES256", &None),
             Self::Kms(key) => ("KMS", key),
             Self::KmsDsse(key) => ("KMS_DSSE", key),
+            Self::Other(kind) => (kind.as_str(), &None),
         };
         f.write_str(name)?;
         key.as_ref().map_or(Ok(()), |key| write!(f, " ({key})"))

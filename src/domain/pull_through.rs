@@ -1,0 +1,328 @@
+//! Pull-through cache rules: what is desired in one registry, what is there, and the plan. A rule
+//! bears no tags, so it is known by its prefix, and it is ours if it equals what is desired.
+//! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache.html>
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::names::{AccountId, InvalidName, Region, Registry};
+
+mod plan;
+mod upstream;
+
+pub use super::repository::{Difference, Management};
+pub use plan::{Change, Plan, Refusal, plan};
+pub use upstream::{Authentication, InvalidSource, Source, Upstream};
+
+/// The most rules of a registry, which AWS does not raise.
+/// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>
+pub const MOST_RULES: usize = 50;
+
+/// One rule as it should be in one registry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Desired {
+    /// Whether anything may be written at all.
+    pub management: Management,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// A rule as one asks for it. ECR can change its credential and role later, nothing else.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rule {
+    /// Where its images are cached: `PREFIX/...`.
+    pub prefix: Prefix,
+    /// The registry that it caches.
+    pub source: Source,
+    /// What is cached of it; [`Prefix::Root`] is everything.
+    pub upstream_prefix: Prefix,
+    /// The secret to sign in with; `None` leaves what is there.
+    pub credential: Option<SecretArn>,
+    /// The role to read another ECR registry with; `None` leaves what is there.
+    pub role: Option<RoleArn>,
+}
+
+/// A rule as ECR lists it; anybody's, so most of it is text.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Observed {
+    /// Where its images are cached.
+    pub prefix: Prefix,
+    /// ECR's name for the upstream; `None` for rules older than those names.
+    pub upstream: Option<String>,
+    /// The upstream's URL.
+    pub url: String,
+    /// What is cached of it.
+    pub upstream_prefix: Prefix,
+    /// The ARN of the secret to sign in with.
+    pub credential: Option<String>,
+    /// The ARN of the role to read another ECR registry with.
+    pub role: Option<String>,
+}
+
+/// Why a rule cannot work in a registry.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Invalid {
+    /// The upstream asks for a sign-in.
+    #[error("{0} needs a secret with its credentials in {1}")]
+    SecretMissing(Upstream, Registry),
+    /// The upstream takes no secret.
+    #[error("{0} takes no secret")]
+    SecretNotTaken(Upstream),
+    /// ECR reads the secret in the rule's own account and region only.
+    #[error("secret {arn} is not in {registry}, where the rule is")]
+    SecretElsewhere {
+        /// The secret.
+        arn: SecretArn,
+        /// Where the rule is.
+        registry: Registry,
+    },
+    /// Another account's ECR is read with a role.
+    #[error("reading {0} from another account needs a role")]
+    RoleMissing(String),
+    /// Only an ECR upstream takes a role.
+    #[error("{0} takes no role")]
+    RoleNotTaken(Upstream),
+    /// The role must be of the account that the rule is in.
+    #[error("role {arn} is not in account {account}, where the rule is")]
+    RoleElsewhere {
+        /// The role.
+        arn: RoleArn,
+        /// The rule's account.
+        account: AccountId,
+    },
+    /// ECR takes an upstream prefix only below a prefix of its own.
+    #[error("upstreamRepositoryPrefix {0} needs an ecrRepositoryPrefix other than ROOT")]
+    UpstreamPrefixUnderRoot(Prefix),
+}
+
+impl Rule {
+    /// Checks all that can be known of a desired rule before ECR is asked.
+    pub fn check(&self, registry: &Registry) -> Result<(), Invalid> {
+        let Self {
+            prefix,
+            source,
+            upstream_prefix,
+            credential,
+            role,
+        } = self;
+        if *prefix == Prefix::Root && *upstream_prefix != Prefix::Root {
+            return Err(Invalid::UpstreamPrefixUnderRoot(upstream_prefix.clone()));
+        }
+        let upstream = source.upstream();
+        match (upstream.authentication(), credential) {
+            (Authentication::Secret, None) => {
+                return Err(Invalid::SecretMissing(upstream, registry.clone()));
+            }
+            (Authentication::None | Authentication::Role, Some(_)) => {
+                return Err(Invalid::SecretNotTaken(upstream));
+            }
+            (Authentication::Secret, Some(arn)) if !arn.is_in(registry) => {
+                return Err(Invalid::SecretElsewhere {
+                    arn: arn.clone(),
+                    registry: registry.clone(),
+                });
+            }
+            (Authentication::Secret, Some(_))
+            | (Authentication::None | Authentication::Role, None) => {}
+        }
+        match (upstream.authentication(), role) {
+            (Authentication::Role, None)
+                if source.account().as_ref() != Some(&registry.account) =>
+            {
+                Err(Invalid::RoleMissing(source.url().to_owned()))
+            }
+            (Authentication::Role, Some(arn)) if arn.account != registry.account => {
+                Err(Invalid::RoleElsewhere {
+                    arn: arn.clone(),
+                    account: registry.account.clone(),
+                })
+            }
+            (Authentication::None | Authentication::Secret, Some(_)) => {
+                Err(Invalid::RoleNotTaken(upstream))
+            }
+            (Authentication::None | Authentication::Secret, None) | (Authentication::Role, _) => {
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The start of repository names, or all of them.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Prefix {
+    /// `ROOT`: every repository that no other prefix claims.
+    Root,
+    /// Repositories below this path, written without the `/` that ECR assumes at its end.
+    Path(String),
+}
+
+impl Prefix {
+    /// Whether both claim a repository, one lying inside the other. `ROOT` gives way to any path.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Root, Self::Root) => true,
+            (Self::Root, Self::Path(_)) | (Self::Path(_), Self::Root) => false,
+            (Self::Path(a), Self::Path(b)) => {
+                format!("{a}/").starts_with(&format!("{b}/"))
+                    || format!("{b}/").starts_with(&format!("{a}/"))
+            }
+        }
+    }
+
+    /// The prefix of a rule that ECR has, believed as it is.
+    pub fn observed(text: &str) -> Self {
+        match text {
+            "ROOT" => Self::Root,
+            path => Self::Path(path.strip_suffix('/').unwrap_or(path).to_owned()),
+        }
+    }
+
+    /// The prefix as ECR writes it, without a `/` at its end.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Root => "ROOT",
+            Self::Path(path) => path,
+        }
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if text == "ROOT" {
+            return Ok(Self::Root);
+        }
+        let path = text.strip_suffix('/').unwrap_or(text);
+        if (2..=30).contains(&text.len()) && path.split('/').all(is_segment) {
+            return Ok(Self::Path(path.to_owned()));
+        }
+        Err(InvalidName {
+            text: text.to_owned(),
+            kind: "repository prefix",
+            rule: "ROOT, or 2 to 30 characters, lower-case letters and digits separated by one of . _ - or /",
+        })
+    }
+}
+
+/// `[a-z0-9]+(?:[._-][a-z0-9]+)*`
+fn is_segment(text: &str) -> bool {
+    text.split(['.', '_', '-']).all(|word| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    })
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A Secrets Manager secret that ECR can read: its name starts with `ecr-pullthroughcache/`.
+/// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-creating-secret.html>
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SecretArn {
+    text: String,
+    region: Region,
+    account: AccountId,
+}
+
+impl SecretArn {
+    /// The ARN as text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is in the account and region of `registry`.
+    pub fn is_in(&self, registry: &Registry) -> bool {
+        (&self.account, &self.region) == (&registry.account, &registry.region)
+    }
+}
+
+impl FromStr for SecretArn {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let invalid = || InvalidName {
+            text: text.to_owned(),
+            kind: "secret ARN",
+            rule: "the ARN of a Secrets Manager secret whose name starts with ecr-pullthroughcache/",
+        };
+        let [_, region, account, resource] = arn(text, "secretsmanager").ok_or_else(invalid)?;
+        let name = resource.strip_prefix("secret:ecr-pullthroughcache/");
+        let is_name = |it: &str| {
+            !it.is_empty()
+                && it
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b))
+        };
+        if !name.is_some_and(is_name) || !(50..=612).contains(&text.len()) {
+            return Err(invalid());
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            region: region.parse().map_err(|_| invalid())?,
+            account: account.parse().map_err(|_| invalid())?,
+        })
+    }
+}
+
+/// An IAM role.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RoleArn {
+    text: String,
+    account: AccountId,
+}
+
+impl RoleArn {
+    /// The ARN as text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for RoleArn {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let invalid = || InvalidName {
+            text: text.to_owned(),
+            kind: "role ARN",
+            rule: "the ARN of an IAM role, like arn:aws:iam::333333333333:role/ecr",
+        };
+        let [_, _, account, resource] = arn(text, "iam").ok_or_else(invalid)?;
+        if resource.strip_prefix("role/").is_none_or(str::is_empty) {
+            return Err(invalid());
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            account: account.parse().map_err(|_| invalid())?,
+        })
+    }
+}
+
+/// Partition, region, account and resource of an ARN of `service`.
+fn arn<'a>(text: &'a str, service: &str) -> Option<[&'a str; 4]> {
+    let parts: [&str; 6] = text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;
+    let [arn, partition, of, region, account, resource] = parts;
+    (arn == "arn" && of == service && partition.starts_with("aws"))
+        .then_some([partition, region, account, resource])
+}
+
+impl fmt::Display for SecretArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

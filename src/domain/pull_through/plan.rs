@@ -1,0 +1,177 @@
+//! From a desired rule and the registry's rules to the call that closes the gap. A rule that ECR
+//! cannot change is refused, never deleted and made again: the cache would be empty for a while.
+
+use std::collections::BTreeMap;
+
+use super::{Desired, MOST_RULES, Management, Observed, Prefix, RoleArn, Rule, SecretArn};
+use crate::domain::repository::Difference;
+
+/// What to do about one rule, what was refused, and how it differs from what is desired.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Plan {
+    /// The calls to make. Empty when in step, observing or refused.
+    pub changes: Vec<Change>,
+    /// What is desired and cannot or must not be done, for a person to read.
+    pub refusals: Vec<Refusal>,
+    /// Every field that is not as desired, whether or not a change closes it.
+    pub differences: Vec<Difference>,
+}
+
+/// One AWS call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// Make the rule.
+    CreatePullThroughCacheRule(Rule),
+    /// Change what it signs in with.
+    UpdatePullThroughCacheRule {
+        /// The rule.
+        prefix: Prefix,
+        /// The secret; `None` leaves what is there.
+        credential: Option<SecretArn>,
+        /// The role; `None` leaves what is there.
+        role: Option<RoleArn>,
+    },
+}
+
+/// Something desired that is not done, and why.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// There is a rule of this prefix that ECR cannot make into the desired one.
+    #[error("a rule for {prefix} exists whose {field} is {observed}, and ECR cannot change it")]
+    Immutable {
+        /// The rule.
+        prefix: Prefix,
+        /// The field, as the spec names it.
+        field: &'static str,
+        /// What it is.
+        observed: String,
+    },
+    /// Another rule already has part of what this one would claim.
+    #[error("prefix {prefix} overlaps the rule for {other}")]
+    Overlap {
+        /// The desired prefix.
+        prefix: Prefix,
+        /// The prefix that is there, or that another object desires.
+        other: Prefix,
+    },
+    /// The registry is full.
+    #[error("the registry has {MOST_RULES} rules already, and AWS allows no more")]
+    TooManyRules,
+    /// Observe mode, and there is no such rule.
+    #[error("there is no rule for {0}, and this cluster only observes")]
+    Missing(Prefix),
+}
+
+/// What to do about one rule, given all rules of its registry and the prefixes that other objects
+/// desire there. A rule that exists keeps its prefix: only a new one can overlap.
+pub fn plan(desired: &Desired, observed: &BTreeMap<Prefix, Observed>, others: &[Prefix]) -> Plan {
+    let Desired { management, rule } = desired;
+    match observed.get(&rule.prefix) {
+        Some(existing) => correct(*management, rule, existing),
+        None => create(*management, rule, observed, others),
+    }
+}
+
+fn create(
+    management: Management,
+    rule: &Rule,
+    observed: &BTreeMap<Prefix, Observed>,
+    others: &[Prefix],
+) -> Plan {
+    let prefix = &rule.prefix;
+    let mut plan = Plan {
+        differences: vec![Difference {
+            field: "ecrRepositoryPrefix",
+            observed: "absent".to_owned(),
+            desired: prefix.to_string(),
+        }],
+        ..Plan::default()
+    };
+    match management {
+        Management::Observe => plan.refusals.push(Refusal::Missing(prefix.clone())),
+        Management::Manage => {
+            let overlapping = observed.keys().chain(others).find(|it| prefix.overlaps(it));
+            plan.refusals
+                .extend(overlapping.map(|other| Refusal::Overlap {
+                    prefix: prefix.clone(),
+                    other: other.clone(),
+                }));
+            if observed.len() >= MOST_RULES {
+                plan.refusals.push(Refusal::TooManyRules);
+            }
+            if plan.refusals.is_empty() {
+                plan.changes
+                    .push(Change::CreatePullThroughCacheRule(rule.clone()));
+            }
+        }
+    }
+    plan
+}
+
+fn correct(management: Management, rule: &Rule, observed: &Observed) -> Plan {
+    let immutable = immutable_differences(rule, observed);
+    let updatable = updatable_differences(rule, observed);
+    let refusals = immutable.iter().map(|it| Refusal::Immutable {
+        prefix: rule.prefix.clone(),
+        field: it.field,
+        observed: it.observed.clone(),
+    });
+    let update = Change::UpdatePullThroughCacheRule {
+        prefix: rule.prefix.clone(),
+        credential: rule.credential.clone(),
+        role: rule.role.clone(),
+    };
+    let (changes, refusals) = match management {
+        Management::Observe => (Vec::new(), Vec::new()),
+        Management::Manage if !immutable.is_empty() => (Vec::new(), refusals.collect()),
+        Management::Manage if updatable.is_empty() => (Vec::new(), Vec::new()),
+        Management::Manage => (vec![update], Vec::new()),
+    };
+    Plan {
+        changes,
+        refusals,
+        differences: [immutable, updatable].concat(),
+    }
+}
+
+fn immutable_differences(rule: &Rule, observed: &Observed) -> Vec<Difference> {
+    // A rule made before ECR named its upstreams is known by its URL alone.
+    let kind = observed
+        .upstream
+        .as_deref()
+        .unwrap_or(rule.source.upstream().name());
+    [
+        ("upstreamRegistry", kind, rule.source.upstream().name()),
+        ("upstreamRegistryUrl", &observed.url, rule.source.url()),
+        (
+            "upstreamRepositoryPrefix",
+            observed.upstream_prefix.as_str(),
+            rule.upstream_prefix.as_str(),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(field, observed, desired)| difference(field, observed, desired))
+    .collect()
+}
+
+fn updatable_differences(rule: &Rule, observed: &Observed) -> Vec<Difference> {
+    let credential = rule.credential.as_ref().map(SecretArn::as_str);
+    let role = rule.role.as_ref().map(RoleArn::as_str);
+    [
+        ("credentials", &observed.credential, credential),
+        ("roles", &observed.role, role),
+    ]
+    .into_iter()
+    .filter_map(|(field, observed, desired)| {
+        difference(field, observed.as_deref().unwrap_or("absent"), desired?)
+    })
+    .collect()
+}
+
+fn difference(field: &'static str, observed: &str, desired: &str) -> Option<Difference> {
+    (observed != desired).then(|| Difference {
+        field,
+        observed: observed.to_owned(),
+        desired: desired.to_owned(),
+    })
+}
