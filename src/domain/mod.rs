@@ -9,6 +9,7 @@ pub mod names;
 pub mod owner;
 pub mod policy;
 pub mod pull_through;
+pub mod reference;
 pub mod repository;
 
 pub use names::{AccountId, Region, Registry, RepositoryName};
