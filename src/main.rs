@@ -1,3 +1,14 @@
 //! The program: see `ecr-operator --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use ecr_operator::commands::Program;
+
+fn main() -> ExitCode {
+    // One provider in the whole process; a second one would make rustls panic at first use.
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .expect("nothing else has installed a provider before main began");
+    Program::parse().run()
+}

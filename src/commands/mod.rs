@@ -1,3 +1,48 @@
-//! Being built.
+//! The command line. Standard output is the result, standard error is progress and hints; exit
+//! codes are 0 for done, 1 for an error, 2 for a difference or finding where a command says so.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
 
 pub mod crds;
+
+/// Every image a Kubernetes cluster runs comes from your own Amazon ECR.
+#[derive(Debug, Parser)]
+#[command(name = "ecr-operator", version, propagate_version = true)]
+pub struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the custom resource definitions, for `kubectl apply -f -`.
+    Crds,
+}
+
+impl Program {
+    /// Runs the command, prints its error with what caused it, and gives the exit code.
+    pub fn run(self) -> ExitCode {
+        let runtime = match tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+        {
+            Ok(runtime) => runtime,
+            Err(error) => return failed(&anyhow::Error::new(error).context("start the runtime")),
+        };
+        let result = runtime.block_on(async {
+            match self.command {
+                Command::Crds => {
+                    crds::run(&mut std::io::stdout().lock()).map(|()| ExitCode::SUCCESS)
+                }
+            }
+        });
+        result.unwrap_or_else(|error| failed(&error))
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
