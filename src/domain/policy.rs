@@ -55,7 +55,7 @@ pub enum Invalid {
     #[error("a policy needs at least one statement")]
     NoStatements,
     /// A statement without a principal or an action, or a condition without a value.
-    #[error("statement {statement}: {field} must not be empty")]
+    #[error("statements[{statement}]: {field} must not be empty")]
     Empty {
         /// Its place in the list, from 0.
         statement: usize,
@@ -63,7 +63,7 @@ pub enum Invalid {
         field: &'static str,
     },
     /// IAM wants the sids of a policy to be unique.
-    #[error("statement {statement}: the sid {sid:?} is already taken")]
+    #[error("statements[{statement}]: the sid {sid:?} is already taken")]
     SidTaken {
         /// Its place in the list, from 0.
         statement: usize,
@@ -71,7 +71,7 @@ pub enum Invalid {
         sid: String,
     },
     /// No condition operator of IAM's.
-    #[error("statement {statement}: {operator:?} is no condition operator")]
+    #[error("statements[{statement}]: {operator:?} is no condition operator")]
     UnknownOperator {
         /// Its place in the list, from 0.
         statement: usize,
@@ -79,7 +79,7 @@ pub enum Invalid {
         operator: String,
     },
     /// One statement compares one key twice with one operator, which JSON cannot say.
-    #[error("statement {statement}: {operator} {key} is there twice, put the values together")]
+    #[error("statements[{statement}]: {operator} {key} is there twice, put the values together")]
     SameConditionTwice {
         /// Its place in the list, from 0.
         statement: usize,
@@ -171,5 +171,7 @@ impl fmt::Display for Document {
     }
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -115,3 +115,6 @@ fn account_of(text: &str) -> Option<AccountId> {
     let [_, _, _, _, account, _] = arn_parts(text)?;
     account.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ pub(super) fn document(value: Value) -> Result<(Value, usize)> {
     let mut unknown = 0;
     let mut document = Object::new();
     document.insert("Version".to_owned(), VERSION_WHEN_ABSENT.into());
-    for (key, value) in object("policy", value)? {
+    for (key, value) in object("document", value)? {
         match key.as_str() {
             "Version" | "Id" => {
                 document.insert(key.clone(), string(&key, value)?.into());
@@ -32,7 +32,7 @@ pub(super) fn document(value: Value) -> Result<(Value, usize)> {
         }
     }
     if !document.contains_key("Statement") {
-        return Err(malformed("policy", "has no Statement"));
+        return Err(malformed("document", "has no Statement"));
     }
     Ok((Value::Object(document), unknown))
 }
