@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod architecture;
+mod chart;
 mod crds;
 mod plane;

@@ -46,3 +46,4 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
     ExitCode::FAILURE
 }
+pub mod rights;

@@ -2,7 +2,7 @@
 //! closes it however we die (`kill -9`, a panic that aborts, a static that is never dropped), and
 //! then the guard kills the processes and removes their folder.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -24,13 +24,13 @@ rm -rf -- "$1"
 /// The guard of one control plane.
 pub(super) struct Guard {
     shell: Child,
-    pipe: ChildStdin,
+    /// Open until the guard is sent home.
+    pipe: Option<ChildStdin>,
 }
 
 impl Guard {
     /// Starts the guard of `folder`, which it removes if we die.
     pub(super) fn of(folder: &Path) -> Result<Self, Error> {
-        let starting = || "start the guard of the control plane's processes".to_owned();
         let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "guard"])
             .arg(folder)
@@ -39,23 +39,33 @@ impl Guard {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
-            .doing(starting)?;
-        let pipe = shell.stdin.take().expect("stdin was piped two lines above");
+            .doing(|| "start the guard of the control plane's processes".to_owned())?;
+        let pipe = shell.stdin.take();
         Ok(Self { shell, pipe })
     }
 
     /// Puts one more process under guard.
     pub(super) fn watch(&mut self, process: u32) -> Result<(), Error> {
-        writeln!(self.pipe, "{process}").doing(|| "put a process under guard".to_owned())
+        self.tell(&process.to_string())
+            .doing(|| "put a process under guard".to_owned())
+    }
+
+    fn tell(&mut self, line: &str) -> io::Result<()> {
+        self.pipe
+            .as_mut()
+            .map_or(Ok(()), |pipe| writeln!(pipe, "{line}"))
     }
 }
 
 impl Drop for Guard {
     /// Sends the guard home: whoever drops it has stopped the processes.
     fn drop(&mut self) {
-        let gone = writeln!(self.pipe, "done").and_then(|()| self.shell.wait());
+        let gone = self.tell("done").and_then(|()| self.shell.wait());
         if let Err(error) = gone {
             tracing::warn!(%error, "the control plane's guard was gone");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! The chart, as far as it can be held without Helm: what it grants the operator, asked of a real
+//! API server.
+
+use ecr_operator::commands::rights;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview};
+use kube::Client;
+use kube::api::{Api, PostParams};
+
+use crate::plane::shared;
+
+/// One thing that may be asked for: verb, API group, resource (with subresource), namespace, name.
+type Ask = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+const OURS: &str = "ecr-operator.dev";
+const HERE: &str = "chart-rights";
+
+const GRANTED: &[Ask] = &[
+    ("watch", OURS, "imagerepositories", "", ""),
+    ("patch", OURS, "imagerepositories", "team", "api"),
+    ("patch", OURS, "environmentaccounts/status", "", "prod"),
+    ("create", "events.k8s.io", "events", "team", ""),
+    ("watch", "", "namespaces", "", ""),
+    (
+        "patch",
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "",
+        "ecr-operator",
+    ),
+    (
+        "update",
+        "coordination.k8s.io",
+        "leases",
+        HERE,
+        "ecr-operator",
+    ),
+    ("get", "", "secrets", HERE, "ecr-operator-webhook"),
+];
+
+const WITHHELD: &[Ask] = &[
+    ("create", OURS, "imagerepositories", "team", ""),
+    ("delete", OURS, "imagerepositories", "team", "api"),
+    ("update", OURS, "imagerepositories", "team", "api"),
+    ("get", "", "secrets", "team", "ecr-operator-webhook"),
+    ("get", "", "secrets", HERE, "another"),
+    ("list", "", "secrets", HERE, ""),
+    (
+        "update",
+        "coordination.k8s.io",
+        "leases",
+        "team",
+        "ecr-operator",
+    ),
+    (
+        "patch",
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "",
+        "another",
+    ),
+    ("list", "", "pods", "team", ""),
+    ("create", "", "pods/exec", "team", "api"),
+    ("patch", "", "namespaces", "", "team"),
+    (
+        "escalate",
+        "rbac.authorization.k8s.io",
+        "clusterroles",
+        "",
+        "ecr-operator",
+    ),
+];
+
+#[tokio::test]
+async fn the_operator_may_do_what_it_needs_and_nothing_else() {
+    let cluster = shared().await;
+    cluster.create_namespace(HERE, &[]).await.unwrap();
+    rights::grant(&cluster.client().await.unwrap(), HERE)
+        .await
+        .unwrap();
+    let operator = cluster.client_of(HERE, rights::NAME).await.unwrap();
+    for ask in GRANTED {
+        assert!(may(&operator, ask).await, "should be granted: {ask:?}");
+    }
+    for ask in WITHHELD {
+        assert!(!may(&operator, ask).await, "should be withheld: {ask:?}");
+    }
+}
+
+async fn may(client: &Client, ask: &Ask) -> bool {
+    let (verb, group, resource, namespace, name) = *ask;
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let text = |it: &str| Some(it.to_owned());
+    let mut review = SelfSubjectAccessReview::default();
+    review.spec.resource_attributes = Some(ResourceAttributes {
+        verb: text(verb),
+        group: text(group),
+        resource: text(resource),
+        subresource: text(subresource),
+        namespace: text(namespace),
+        name: text(name),
+        ..ResourceAttributes::default()
+    });
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let answer = reviews
+        .create(&PostParams::default(), &review)
+        .await
+        .unwrap();
+    answer.status.unwrap().allowed
+}

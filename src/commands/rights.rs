@@ -1,0 +1,88 @@
+//! What the operator may do in a cluster, from the files that the chart installs: the demo and the
+//! tests run it with these rights and no others, without Helm.
+
+use anyhow::Context;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{
+    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+};
+use kube::Client;
+use kube::api::{Api, ObjectMeta, Patch, PatchParams};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The name of the operator's service account, roles, lease and webhook configuration, as in the
+/// chart.
+pub const NAME: &str = "ecr-operator";
+
+const IN_CLUSTER: &str = include_str!("../../charts/ecr-operator/files/cluster-rules.yaml");
+const IN_NAMESPACE: &str = include_str!("../../charts/ecr-operator/files/namespace-rules.yaml");
+
+/// Creates, or brings up to date, the service account [`NAME`] in an existing `namespace` with the
+/// operator's rights. Bindings are named by namespace, so that operators under test do not take each
+/// other's rights away.
+pub async fn grant(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let kind = |kind: &str| RoleRef {
+        api_group: Some("rbac.authorization.k8s.io".to_owned()),
+        kind: kind.to_owned(),
+        name: NAME.to_owned(),
+    };
+    let subject = Subject {
+        kind: "ServiceAccount".to_owned(),
+        name: NAME.to_owned(),
+        namespace: Some(namespace.to_owned()),
+        ..Subject::default()
+    };
+    let metadata = ObjectMeta {
+        name: Some(NAME.to_owned()),
+        ..ObjectMeta::default()
+    };
+    let account = ServiceAccount {
+        metadata: metadata.clone(),
+        ..ServiceAccount::default()
+    };
+    let cluster_role = ClusterRole {
+        metadata: metadata.clone(),
+        rules: Some(rules(IN_CLUSTER)?),
+        ..ClusterRole::default()
+    };
+    let cluster_binding = ClusterRoleBinding {
+        metadata: ObjectMeta {
+            name: Some(format!("{NAME}.{namespace}")),
+            ..metadata.clone()
+        },
+        role_ref: kind("ClusterRole"),
+        subjects: Some(vec![subject.clone()]),
+    };
+    let role = Role {
+        metadata: metadata.clone(),
+        rules: Some(rules(IN_NAMESPACE)?),
+    };
+    let binding = RoleBinding {
+        metadata,
+        role_ref: kind("Role"),
+        subjects: Some(vec![subject]),
+    };
+
+    apply(&Api::namespaced(client.clone(), namespace), &account).await?;
+    apply(&Api::all(client.clone()), &cluster_role).await?;
+    apply(&Api::all(client.clone()), &cluster_binding).await?;
+    apply(&Api::namespaced(client.clone(), namespace), &role).await?;
+    apply(&Api::namespaced(client.clone(), namespace), &binding).await
+}
+
+fn rules(text: &str) -> anyhow::Result<Vec<PolicyRule>> {
+    serde_saphyr::from_str(text).context("read the chart's rules")
+}
+
+async fn apply<K>(api: &Api<K>, object: &K) -> anyhow::Result<()>
+where
+    K: kube::Resource + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+{
+    let name = object.meta().name.as_deref().unwrap_or_default();
+    let how = PatchParams::apply("ecr-operator-setup").force();
+    api.patch(name, &how, &Patch::Apply(object))
+        .await
+        .with_context(|| format!("grant the operator's rights: {name}"))?;
+    Ok(())
+}
