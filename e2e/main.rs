@@ -5,4 +5,5 @@
 mod architecture;
 mod chart;
 mod crds;
+mod dependencies;
 mod plane;
