@@ -256,9 +256,9 @@ fn what_ecr_would_refuse_is_named_before_it_is_asked() {
             conditions,
             ..statement()
         }],
-        &expect![
-            "statement 0: StringEquals aws:PrincipalOrgID is there twice, put the values together"
-        ],
+        &expect![[
+            r#"statements[0]: StringEquals aws:PrincipalOrgID is there twice, put the values together"#
+        ]],
     );
 }
 
