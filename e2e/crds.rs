@@ -3,11 +3,21 @@
 
 use std::path::Path;
 
+use ecr_operator::api;
 use ecr_operator::commands::crds;
 use expect_test::expect_file;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::wait::{await_condition, conditions};
+use tokio::sync::OnceCell;
+
+use crate::plane;
+
+mod columns;
+mod refusals;
+mod session;
 
 /// `kubectl apply` keeps the whole object in an annotation, of which there may be 256 KiB.
 const LARGEST: usize = 200 * 1024;
@@ -18,6 +28,28 @@ const TAKEN: &[&str] = &[
     "is", "istag", "isimage", "bc", "dc", // OpenShift
     "cert", "iss", "es", "ss", "cpol", "pol", "app", "appset", "ec2nc",
 ];
+
+/// A client of the shared cluster, where the definitions are served.
+pub(crate) async fn installed() -> kube::Client {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let cluster = plane::shared().await;
+    let install = async || {
+        let client = cluster.client().await.unwrap();
+        let api: Api<CustomResourceDefinition> = Api::all(client);
+        let params = PatchParams::apply("e2e").force();
+        for definition in api::definitions() {
+            let name = definition.metadata.name.as_deref().unwrap();
+            api.patch(name, &params, &Patch::Apply(&definition))
+                .await
+                .unwrap();
+            let served = conditions::is_crd_established();
+            await_condition(api.clone(), name, served).await.unwrap();
+        }
+        cluster.create_namespace("crds", &[]).await.unwrap();
+    };
+    INSTALLED.get_or_init(install).await;
+    cluster.client().await.unwrap()
+}
 
 #[test]
 fn definitions_are_checked_in_as_they_are_generated() {
@@ -34,7 +66,7 @@ fn definitions_are_checked_in_as_they_are_generated() {
 #[test]
 fn every_field_is_described_and_bounded() {
     let mut wrong = Vec::new();
-    for definition in ecr_operator::api::definitions() {
+    for definition in api::definitions() {
         let kind = definition.spec.names.kind.clone();
         let schema = schema(&definition);
         let fields = schema.properties.as_ref().unwrap();
@@ -47,7 +79,7 @@ fn every_field_is_described_and_bounded() {
 
 #[test]
 fn names_are_in_the_category_and_clash_with_no_other_operator() {
-    for definition in ecr_operator::api::definitions() {
+    for definition in api::definitions() {
         let names = &definition.spec.names;
         assert_eq!(names.categories.as_deref(), Some(&["ecr".to_owned()][..]));
         for short in names.short_names.iter().flatten() {

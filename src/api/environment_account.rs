@@ -47,7 +47,7 @@ use super::{is_false, rules};
         priority = 1
     ),
     validation = Rule::new("self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')")
-        .message("name an EnvironmentAccount with at most 63 letters, digits and hyphens")
+        .message("metadata.name must be one label: at most 63 lower-case letters, digits and hyphens")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(
