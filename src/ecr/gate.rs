@@ -1,0 +1,158 @@
+//! What every call to one registry passes: its breaker, its limiter and a bound on the calls under
+//! way. One registry has one gate, whoever calls it and under whatever role, since AWS counts calls
+//! by account and region.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_ecr::config::http::HttpResponse;
+use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
+use futures::future::BoxFuture;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::breaker::{Breaker, Silent};
+use super::calls::{Answer, Calls, Count};
+use super::error::{Error, ErrorKind};
+use super::limiter::{Limiter, Pace, Priority};
+use super::operation::Operation;
+use crate::domain;
+
+/// So many calls to one registry are under way at most. More would only wait inside AWS.
+const UNDER_WAY: usize = 32;
+/// A registry that objected to our rate this recently is called throttled.
+const RECENTLY: Duration = Duration::from_secs(60);
+
+/// How a registry takes our calls at present.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Health {
+    /// It answers.
+    Answering,
+    /// It answers, and asked for fewer calls within the last minute.
+    Throttled,
+    /// It does not answer, and is asked now and then whether it does again.
+    Silent,
+}
+
+/// The gate of one registry.
+#[derive(Debug)]
+pub(super) struct Gate {
+    registry: domain::Registry,
+    limiter: Limiter,
+    breaker: Breaker,
+    slots: Semaphore,
+    calls: Calls,
+}
+
+impl Gate {
+    pub(super) fn new(registry: domain::Registry, pace: Pace) -> Arc<Self> {
+        Arc::new(Self {
+            registry,
+            limiter: Limiter::new(pace),
+            breaker: Breaker::new(),
+            slots: Semaphore::new(UNDER_WAY),
+            calls: Calls::new(),
+        })
+    }
+
+    /// Waits for its turn, makes the call that `send` is, and learns from what comes of it. Dropping
+    /// the future before its turn makes no call; dropping it later makes no further attempt.
+    pub(super) async fn call<T, E>(
+        &self,
+        operation: Operation,
+        priority: Priority,
+        send: BoxFuture<'_, Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let answer = self.pass(operation, priority, send).await;
+        self.calls.count(
+            operation,
+            match &answer {
+                Ok(_) => Answer::Done,
+                Err(error) => Answer::Failed(error.kind),
+            },
+        );
+        answer
+    }
+
+    async fn pass<T, E>(
+        &self,
+        operation: Operation,
+        priority: Priority,
+        send: BoxFuture<'_, Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let refused = |Silent| self.refused(operation);
+        let _slot = self.turn(operation, priority).await.map_err(refused)?;
+        let pass = self.breaker.pass().map_err(refused)?;
+        match send.await {
+            Ok(output) => {
+                pass.answered();
+                self.limiter.answered(operation);
+                Ok(output)
+            }
+            Err(error) => {
+                let error = Error::of(operation, &self.registry, &error);
+                if error.is_silence() {
+                    pass.unanswered();
+                } else {
+                    pass.answered();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for a token of the operation's and then for a slot, unless the breaker opens meanwhile.
+    async fn turn(
+        &self,
+        operation: Operation,
+        priority: Priority,
+    ) -> Result<SemaphorePermit<'_>, Silent> {
+        if self.breaker.refuses() {
+            return Err(Silent);
+        }
+        let turn = async {
+            self.limiter.acquire(operation, priority).await;
+            self.slots
+                .acquire()
+                .await
+                .expect("the slots are never closed")
+        };
+        tokio::select! {
+            slot = turn => Ok(slot),
+            () = self.breaker.refused() => Err(Silent),
+        }
+    }
+
+    fn refused(&self, operation: Operation) -> Error {
+        let message = "not called: the registry does not answer";
+        Error::new(ErrorKind::Refused, operation, &self.registry, message)
+    }
+
+    pub(super) fn retried(&self, operation: Operation) {
+        self.limiter.retried(operation);
+    }
+
+    pub(super) fn throttled(&self, operation: Operation) {
+        self.limiter.throttled(operation);
+        self.calls.count(operation, Answer::Slowed);
+    }
+
+    pub(super) fn health(&self) -> Health {
+        if self.breaker.is_open() {
+            Health::Silent
+        } else if self.limiter.was_throttled_within(RECENTLY) {
+            Health::Throttled
+        } else {
+            Health::Answering
+        }
+    }
+
+    pub(super) fn counts(&self) -> Vec<Count> {
+        self.calls.all(&self.registry)
+    }
+}

@@ -1,0 +1,55 @@
+//! Facts about images: which tags and digests of a repository can be pulled now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ecr::types::{DescribeImagesFilter, ImageStatusFilter};
+
+use super::error::Error;
+use super::operation::Operation;
+use super::registry::{Registry, found};
+use crate::domain::RepositoryName;
+
+/// AWS's largest page of `DescribeImages`.
+const IMAGES_A_PAGE: i32 = 1000;
+
+/// The images of a repository that can be pulled.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Images {
+    /// The digest under each tag.
+    pub tags: BTreeMap<String, String>,
+    /// All digests, tagged or not.
+    pub digests: BTreeSet<String>,
+}
+
+impl Registry {
+    /// Lists the images of `name` that can be pulled: a call for every 1,000. Archived images can
+    /// not be pulled and are left out; a repository that does not exist has no images.
+    pub async fn images(&self, name: &RepositoryName) -> Result<Images, Error> {
+        let mut images = Images::default();
+        let mut next = None;
+        loop {
+            let active = DescribeImagesFilter::builder().image_status(ImageStatusFilter::Active);
+            let send = self.session.read.describe_images();
+            let send = send.registry_id(self.id()).repository_name(name.as_str());
+            let send = send.filter(active.build()).max_results(IMAGES_A_PAGE);
+            let send = send.set_next_token(next).send();
+            let answer = self.call(Operation::DescribeImages, send).await;
+            let Some(page) = found(answer, &["RepositoryNotFoundException"])? else {
+                return Ok(Images::default());
+            };
+            for image in page.image_details() {
+                let Some(digest) = image.image_digest() else {
+                    continue;
+                };
+                images.digests.insert(digest.to_owned());
+                for tag in image.image_tags() {
+                    images.tags.insert(tag.clone(), digest.to_owned());
+                }
+            }
+            next = page.next_token;
+            if next.is_none() {
+                return Ok(images);
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The AWS calls that this program makes. The list is closed, so that a metric's labels are bounded
+//! and an IAM policy can be checked against it.
+
+/// An enum whose variants are words that people read: in messages, metrics and tables.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum $name {
+            $($(#[$word_doc])* $word,)+
+        }
+
+        impl $name {
+            /// All of them, in order.
+            pub const ALL: &[Self] = &[$(Self::$word,)+];
+
+            /// The word itself.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$word => stringify!($word),)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(super) use words;
+
+words!(
+    /// One AWS API operation, named as AWS names it.
+    Operation {
+        /// STS: who are we.
+        GetCallerIdentity,
+        /// Tagging: the tags of 100 repositories.
+        GetResources,
+        /// ECR: repositories, by page or by name.
+        DescribeRepositories,
+        /// ECR: the tags of one repository.
+        ListTagsForResource,
+        /// ECR: its repository policy.
+        GetRepositoryPolicy,
+        /// ECR: its lifecycle policy.
+        GetLifecyclePolicy,
+        /// ECR: whether it holds images.
+        ListImages,
+        /// ECR: its images.
+        DescribeImages,
+        /// ECR: an image's manifest; on a cache repository this imports it.
+        BatchGetImage,
+        /// ECR: make a repository.
+        CreateRepository,
+        /// ECR: delete a repository, never with `force`.
+        DeleteRepository,
+        /// ECR: set tag mutability.
+        PutImageTagMutability,
+        /// ECR: set scan on push.
+        PutImageScanningConfiguration,
+        /// ECR: put the repository policy.
+        SetRepositoryPolicy,
+        /// ECR: take the repository policy off.
+        DeleteRepositoryPolicy,
+        /// ECR: put the lifecycle policy.
+        PutLifecyclePolicy,
+        /// ECR: take the lifecycle policy off.
+        DeleteLifecyclePolicy,
+        /// ECR: add or change tags.
+        TagResource,
+        /// ECR: remove tags.
+        UntagResource,
+        /// ECR: pull-through cache rules, by page.
+        DescribePullThroughCacheRules,
+        /// ECR: make a pull-through cache rule.
+        CreatePullThroughCacheRule,
+        /// ECR: change a rule's credentials or role.
+        UpdatePullThroughCacheRule,
+        /// ECR: delete a pull-through cache rule.
+        DeletePullThroughCacheRule,
+        /// ECR: whether a rule reaches its upstream.
+        ValidatePullThroughCacheRule,
+    }
+);
+
+impl Operation {
+    /// The operation of this AWS name, if it is one that we make.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|it| it.as_str() == name)
+    }
+}
