@@ -6,7 +6,7 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use kube::Client;
 use kube::api::{Api, PostParams};
 
-use crate::plane::shared;
+use crate::plane::{namespace, shared};
 
 /// One thing that may be asked for: verb, API group, resource (with subresource), namespace, name.
 type Ask = (
@@ -18,7 +18,8 @@ type Ask = (
 );
 
 const OURS: &str = "ecr-operator.dev";
-const HERE: &str = "chart-rights";
+/// Stands for the operator's own namespace.
+const HERE: &str = "HERE";
 
 const GRANTED: &[Ask] = &[
     ("watch", OURS, "imagerepositories", "", ""),
@@ -79,22 +80,29 @@ const WITHHELD: &[Ask] = &[
 #[tokio::test]
 async fn the_operator_may_do_what_it_needs_and_nothing_else() {
     let cluster = shared().await;
-    cluster.create_namespace(HERE, &[]).await.unwrap();
-    rights::grant(&cluster.client().await.unwrap(), HERE)
+    let home = namespace(cluster, "chart-rights").await;
+    rights::grant(&cluster.client().await.unwrap(), &home)
         .await
         .unwrap();
-    let operator = cluster.client_of(HERE, rights::NAME).await.unwrap();
+    let operator = cluster.client_of(&home, rights::NAME).await.unwrap();
     for ask in GRANTED {
-        assert!(may(&operator, ask).await, "should be granted: {ask:?}");
+        assert!(
+            may(&operator, &home, ask).await,
+            "should be granted: {ask:?}"
+        );
     }
     for ask in WITHHELD {
-        assert!(!may(&operator, ask).await, "should be withheld: {ask:?}");
+        assert!(
+            !may(&operator, &home, ask).await,
+            "should be withheld: {ask:?}"
+        );
     }
 }
 
-async fn may(client: &Client, ask: &Ask) -> bool {
+async fn may(client: &Client, home: &str, ask: &Ask) -> bool {
     let (verb, group, resource, namespace, name) = *ask;
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let namespace = if namespace == HERE { home } else { namespace };
     let text = |it: &str| Some(it.to_owned());
     let mut review = SelfSubjectAccessReview::default();
     review.spec.resource_attributes = Some(ResourceAttributes {

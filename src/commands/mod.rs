@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod crds;
+pub mod plane;
+pub mod rights;
 
 /// Every image a Kubernetes cluster runs comes from your own Amazon ECR.
 #[derive(Debug, Parser)]
@@ -19,6 +21,8 @@ pub struct Program {
 enum Command {
     /// Print the custom resource definitions, for `kubectl apply -f -`.
     Crds,
+    /// Start a Kubernetes control plane on this machine; no nodes, nothing runs.
+    Plane(plane::Arguments),
 }
 
 impl Program {
@@ -36,6 +40,9 @@ impl Program {
                 Command::Crds => {
                     crds::run(&mut std::io::stdout().lock()).map(|()| ExitCode::SUCCESS)
                 }
+                Command::Plane(arguments) => {
+                    plane::run(&arguments).await.map(|()| ExitCode::SUCCESS)
+                }
             }
         });
         result.unwrap_or_else(|error| failed(&error))
@@ -46,4 +53,3 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
     ExitCode::FAILURE
 }
-pub mod rights;

@@ -19,49 +19,47 @@ const IN_CLUSTER: &str = include_str!("../../charts/ecr-operator/files/cluster-r
 const IN_NAMESPACE: &str = include_str!("../../charts/ecr-operator/files/namespace-rules.yaml");
 
 /// Creates, or brings up to date, the service account [`NAME`] in an existing `namespace` with the
-/// operator's rights. Bindings are named by namespace, so that operators under test do not take each
-/// other's rights away.
+/// operator's rights. What is not in the namespace is named after it, so that operators under test
+/// and an installed one leave each other alone.
 pub async fn grant(client: &Client, namespace: &str) -> anyhow::Result<()> {
-    let kind = |kind: &str| RoleRef {
+    let named = |name: &str| ObjectMeta {
+        name: Some(name.to_owned()),
+        ..ObjectMeta::default()
+    };
+    let reference = |kind: &str, name: &str| RoleRef {
         api_group: Some("rbac.authorization.k8s.io".to_owned()),
         kind: kind.to_owned(),
-        name: NAME.to_owned(),
+        name: name.to_owned(),
     };
-    let subject = Subject {
+    let subjects = Some(vec![Subject {
         kind: "ServiceAccount".to_owned(),
         name: NAME.to_owned(),
         namespace: Some(namespace.to_owned()),
         ..Subject::default()
-    };
-    let metadata = ObjectMeta {
-        name: Some(NAME.to_owned()),
-        ..ObjectMeta::default()
-    };
+    }]);
+    let everywhere = format!("{NAME}.{namespace}");
     let account = ServiceAccount {
-        metadata: metadata.clone(),
+        metadata: named(NAME),
         ..ServiceAccount::default()
     };
     let cluster_role = ClusterRole {
-        metadata: metadata.clone(),
+        metadata: named(&everywhere),
         rules: Some(rules(IN_CLUSTER)?),
         ..ClusterRole::default()
     };
     let cluster_binding = ClusterRoleBinding {
-        metadata: ObjectMeta {
-            name: Some(format!("{NAME}.{namespace}")),
-            ..metadata.clone()
-        },
-        role_ref: kind("ClusterRole"),
-        subjects: Some(vec![subject.clone()]),
+        metadata: named(&everywhere),
+        role_ref: reference("ClusterRole", &everywhere),
+        subjects: subjects.clone(),
     };
     let role = Role {
-        metadata: metadata.clone(),
+        metadata: named(NAME),
         rules: Some(rules(IN_NAMESPACE)?),
     };
     let binding = RoleBinding {
-        metadata,
-        role_ref: kind("Role"),
-        subjects: Some(vec![subject]),
+        metadata: named(NAME),
+        role_ref: reference("Role", NAME),
+        subjects,
     };
 
     apply(&Api::namespaced(client.clone(), namespace), &account).await?;

@@ -57,6 +57,13 @@ pub struct Plane {
     _folder: Folder,
 }
 
+impl Plane {
+    /// The administrator's kubeconfig, YAML.
+    pub fn kubeconfig(&self) -> Result<String, Error> {
+        kubeconfig::text(&self.kubeconfig)
+    }
+}
+
 impl Drop for Plane {
     fn drop(&mut self) {
         if self.logs_are_ours && !std::thread::panicking() {
