@@ -54,6 +54,15 @@ async fn a_table_says_what_is_where_and_why() {
         Age: null
 
         Name: "shown"
+        Upstream: "ecr"
+        Prefix: "hub"
+        Ready: "False"
+        Targets: "1/2"
+        Valid: "0/2"
+        Reason: "NotGranted"
+        Age: null
+
+        Name: "shown"
         Ready: "False"
         Reason: "NotGranted"
         Repositories: 7

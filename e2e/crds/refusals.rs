@@ -230,7 +230,7 @@ async fn a_wrong_cache_is_refused() {
         json_patch::merge(&mut it, &change);
         it
     };
-    let far = "222222222222.dkr.ecr.us-east-1.amazonaws.com";
+    let role = json!({"environment": "prod", "roleArn": "arn:aws:iam::333333333333:role/cache"});
     let images = |it: &str| json!({"prewarm": {"images": [it]}});
     check(
         "PullThroughRule",
@@ -242,7 +242,8 @@ async fn a_wrong_cache_is_refused() {
                 json!({"upstreamRegistry": "azure-container-registry"}),
             ),
             json!({"upstreamRegistryUrl": "quay.io"}),
-            json!({"upstreamRegistry": "ecr", "upstreamRegistryUrl": far}),
+            json!({"roles": [role]}),
+            json!({"upstreamRegistry": "ecr"}),
             json!({"ecrRepositoryPrefix": "q"}),
             json!({"ecrRepositoryPrefix": "Quay"}),
             secret("us-east-1", hub),
@@ -269,7 +270,7 @@ async fn what_ecr_cannot_change_in_a_cache_is_another_rule() {
             json!({"ecrRepositoryPrefix": "docker"}),
             json!({"ecrRepositoryPrefix": null}),
             json!({"upstreamRepositoryPrefix": "library"}),
-            json!({"roles": null, "prewarm": null, "trustUpstream": "Disabled"}),
+            json!({"prewarm": null, "trustUpstream": "Disabled"}),
         ],
         "cache_update",
     )

@@ -53,8 +53,11 @@ pub struct LifecyclePolicySpec {
         "x-kubernetes-list-map-keys" = ["priority"]))]
     #[x_kube(validation = Rule::new(
             "self.all(any, any.selection.tagStatus != 'any' || self.all(it, \
-             it.selection.tagStatus == 'any' || it.priority < any.priority))")
-        .message("a rule with tagStatus any takes what all others left: give it the highest priority number"))]
+             it.priority <= any.priority || \
+             (has(it.selection.storageClass) && it.selection.storageClass == 'archive') != \
+             (has(any.selection.storageClass) && any.selection.storageClass == 'archive')))")
+        .message("a rule with tagStatus any takes what all others of its storageClass left: give it \
+                  the highest priority number"))]
     pub rules: Vec<LifecycleRule>,
 }
 

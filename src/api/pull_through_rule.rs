@@ -62,10 +62,6 @@ use super::{Toggle, rules};
               for each environment and region")
     .field_path(".credentials"))]
 #[x_kube(validation = Rule::new(
-        "self.upstreamRegistry != 'ecr' || (has(self.roles) && self.roles.size() > 0)")
-    .message("ECR pulls from another account's ECR only with a role: give one for each environment")
-    .field_path(".roles"))]
-#[x_kube(validation = Rule::new(
         "!has(self.credentials) || self.credentials.all(it, it.environment in self.environments)")
     .message("credentials are for one of the rule's environments: add it to environments, or take \
               the entry out")
@@ -93,7 +89,8 @@ pub struct PullThroughRuleSpec {
         .message("write a host, without https:// and path, like example.azurecr.io"))]
     pub upstream_registry_url: Option<String>,
     /// The beginning of the names that cached images get in ECR: 2 to 30 characters, or ROOT for none.
-    /// Immutable. Default: the word of upstreamRegistry. Example: docker-hub.
+    /// Immutable. Default by upstream: docker-hub, ghcr, quay, k8s, ecr-public, gitlab, azure, ecr or
+    /// chainguard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 30))]
     #[x_kube(validation = rules::cache_prefix())]
@@ -115,8 +112,8 @@ pub struct PullThroughRuleSpec {
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map",
         "x-kubernetes-list-map-keys" = ["environment", "region"]))]
     pub credentials: Vec<Credential>,
-    /// The IAM role by which ECR pulls from another account's ECR, one per environment. Required for
-    /// ecr.
+    /// The IAM role by which ECR pulls from an upstream of kind ecr, one per environment. Required
+    /// unless the upstream is a registry of the same account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map",
         "x-kubernetes-list-map-keys" = ["environment"]))]

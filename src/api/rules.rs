@@ -62,11 +62,12 @@ pub(super) fn repository_name() -> Rule {
 /// The prefix of a pull-through cache rule, or of what it caches.
 pub(super) fn cache_prefix() -> Rule {
     Rule::new(format!(
-        "self == 'ROOT' || self.matches(r'^{COMPONENT}(/{COMPONENT})*/?$')"
+        "self == 'ROOT' || self.matches('^{SEGMENT}(/{SEGMENT})*/?$')"
     ))
     .message("write ROOT, or 2 to 30 lower-case letters and digits, separated by one of . _ - or /")
 }
 
+const SEGMENT: &str = "[a-z0-9]+([._-][a-z0-9]+)*";
 const COMPONENT: &str = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
 
 /// An ECR setting that its API cannot change.
