@@ -3,6 +3,7 @@
 //! change, and what an image reference becomes.
 
 pub mod access;
+pub mod facts;
 mod json;
 pub mod lifecycle;
 pub mod names;
@@ -11,5 +12,6 @@ pub mod policy;
 pub mod pull_through;
 pub mod reference;
 pub mod repository;
+pub mod rewrite;
 
 pub use names::{AccountId, Region, Registry, RepositoryName};

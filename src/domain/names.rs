@@ -1,6 +1,7 @@
 //! Names with a grammar, parsed at the edge and believed ever after: accounts, regions, registries
 //! and repositories. A value of these types is valid by construction.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -56,6 +57,13 @@ macro_rules! name {
         impl From<$name> for String {
             fn from(name: $name) -> Self {
                 name.0
+            }
+        }
+
+        /// So that maps by name are searched by text; equality and order are the text's own.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 
