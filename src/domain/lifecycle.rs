@@ -147,7 +147,9 @@ impl Document {
         let mut violations = check::rules(rules);
         let document = Self::canonical(json!({"rules": rules}))
             .expect("typed rules have a lifecycle policy's shape");
-        violations.extend(check::length(&document.text));
+        if violations.is_empty() {
+            violations.extend(check::length(&document.text));
+        }
         if violations.is_empty() {
             Ok(document)
         } else {

@@ -1,9 +1,441 @@
+use std::collections::BTreeMap;
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
 use super::*;
 
+const ARN: &str = "arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub";
+
+fn registry() -> Registry {
+    Registry::new(
+        "333333333333".parse().unwrap(),
+        "us-east-1".parse().unwrap(),
+    )
+}
+
+/// A rule for an upstream in one place, under its own prefix, with the secret that it needs.
+fn rule(upstream: Upstream) -> Rule {
+    let url = match upstream {
+        Upstream::AzureContainerRegistry => Some("example.azurecr.io"),
+        Upstream::Ecr => Some("333333333333.dkr.ecr.eu-central-1.amazonaws.com"),
+        _ => None,
+    };
+    Rule {
+        prefix: upstream.default_prefix().parse().unwrap(),
+        source: Source::new(upstream, url).unwrap(),
+        upstream_prefix: Prefix::Root,
+        credential: (upstream.authentication() == Authentication::Secret)
+            .then(|| ARN.parse().unwrap()),
+        role: None,
+    }
+}
+
+fn desired(upstream: Upstream) -> Desired {
+    Desired {
+        management: Management::Manage,
+        rule: rule(upstream),
+    }
+}
+
+/// The rule that ECR has after it was made.
+fn made(rule: &Rule) -> Observed {
+    Observed {
+        prefix: rule.prefix.clone(),
+        upstream: Some(rule.source.upstream().to_string()),
+        url: rule.source.url().to_owned(),
+        upstream_prefix: rule.upstream_prefix.clone(),
+        credential: rule.credential.as_ref().map(ToString::to_string),
+        role: rule.role.as_ref().map(ToString::to_string),
+    }
+}
+
+type Rules = BTreeMap<Prefix, Observed>;
+
+fn rules<const N: usize>(rules: [Observed; N]) -> Rules {
+    rules.map(|it| (it.prefix.clone(), it)).into()
+}
+
+/// What ECR does on a call, as far as a plan can tell.
+fn apply(rules: &mut Rules, change: &Change) {
+    match change {
+        Change::CreatePullThroughCacheRule(rule) => {
+            assert!(!rules.keys().any(|it| it.overlaps(&rule.prefix)));
+            rules.insert(rule.prefix.clone(), made(rule));
+        }
+        Change::UpdatePullThroughCacheRule {
+            prefix,
+            credential,
+            role,
+        } => {
+            let rule = rules.get_mut(prefix).unwrap();
+            let text = |it: &Option<SecretArn>| it.as_ref().map(ToString::to_string);
+            rule.credential = text(credential).or(rule.credential.take());
+            let text = |it: &Option<RoleArn>| it.as_ref().map(ToString::to_string);
+            rule.role = text(role).or(rule.role.take());
+        }
+    }
+}
+
+/// One line for each change, refusal and difference; what is changed settles.
+fn check(desired: &Desired, observed: &Rules, others: &[Prefix], expected: &Expect) {
+    let Plan {
+        changes,
+        refusals,
+        differences,
+    } = plan(desired, observed, others);
+    let lines = [
+        changes.iter().map(name).collect::<Vec<_>>(),
+        refusals.iter().map(|it| format!("refused: {it}")).collect(),
+        differences
+            .iter()
+            .map(|it| format!("{}: {} -> {}", it.field, it.observed, it.desired))
+            .collect(),
+    ];
+    expected.assert_eq(&lines.concat().join("\n"));
+    let mut after = observed.clone();
+    for change in &changes {
+        apply(&mut after, change);
+        assert_eq!(plan(desired, &after, others), Plan::default());
+    }
+}
+
+fn name(change: &Change) -> String {
+    match change {
+        Change::CreatePullThroughCacheRule(rule) => {
+            format!("CreatePullThroughCacheRule({})", rule.prefix)
+        }
+        Change::UpdatePullThroughCacheRule { prefix, .. } => {
+            format!("UpdatePullThroughCacheRule({prefix})")
+        }
+    }
+}
+
 #[test]
-fn every_upstream_is_known_by_its_name_and_has_a_prefix_that_ecr_takes() {
-    for upstream in Upstream::ALL {
+fn a_missing_rule_is_made() {
+    check(
+        &desired(Upstream::DockerHub),
+        &Rules::new(),
+        &[],
+        &expect![[r#"
+            CreatePullThroughCacheRule(docker-hub)
+            ecrRepositoryPrefix: absent -> docker-hub"#]],
+    );
+}
+
+#[test]
+fn an_equal_rule_is_in_step_whoever_made_it() {
+    let quay = desired(Upstream::Quay);
+    let others = [quay.rule.prefix.clone(), "quay/team".parse().unwrap()];
+    check(&quay, &rules([made(&quay.rule)]), &others, &expect![""]);
+    let nameless = Observed {
+        upstream: None,
+        ..made(&quay.rule)
+    };
+    check(&quay, &rules([nameless]), &[], &expect![""]);
+}
+
+#[test]
+fn what_a_rule_signs_in_with_is_updated() {
+    let hub = desired(Upstream::DockerHub);
+    let other = Observed {
+        credential: Some(format!("{ARN}-old")),
+        role: Some("arn:aws:iam::333333333333:role/left-alone".to_owned()),
+        ..made(&hub.rule)
+    };
+    check(
+        &hub,
+        &rules([other.clone()]),
+        &[],
+        &expect![[r#"
+        UpdatePullThroughCacheRule(docker-hub)
+        credentials: arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub-old -> arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub"#]],
+    );
+    let observing = Desired {
+        management: Management::Observe,
+        ..hub
+    };
+    check(
+        &observing,
+        &rules([other]),
+        &[],
+        &expect![
+            "credentials: arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub-old -> arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub"
+        ],
+    );
+}
+
+#[test]
+fn what_ecr_cannot_change_is_refused_and_nothing_else_is_changed() {
+    let hub = desired(Upstream::DockerHub);
+    let other = Observed {
+        upstream: Some("quay".to_owned()),
+        url: "quay.io".to_owned(),
+        upstream_prefix: "library".parse().unwrap(),
+        credential: None,
+        ..made(&hub.rule)
+    };
+    check(
+        &hub,
+        &rules([other]),
+        &[],
+        &expect![[r#"
+        refused: a rule for docker-hub exists whose upstreamRegistry is quay, and ECR cannot change it
+        refused: a rule for docker-hub exists whose upstreamRegistryUrl is quay.io, and ECR cannot change it
+        refused: a rule for docker-hub exists whose upstreamRepositoryPrefix is library, and ECR cannot change it
+        upstreamRegistry: quay -> docker-hub
+        upstreamRegistryUrl: quay.io -> registry-1.docker.io
+        upstreamRepositoryPrefix: library -> ROOT
+        credentials: absent -> arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub"#]],
+    );
+}
+
+#[test]
+fn a_prefix_inside_another_rules_is_refused() {
+    let mut quay = desired(Upstream::Quay);
+    let at = |prefix: &str| Observed {
+        prefix: prefix.parse().unwrap(),
+        ..made(&rule(Upstream::Quay))
+    };
+    quay.rule.prefix = "quay/team".parse().unwrap();
+    check(
+        &quay,
+        &rules([at("quay"), at("quay/team/a")]),
+        &[],
+        &expect![[r#"
+            refused: prefix quay/team overlaps the rule for quay
+            ecrRepositoryPrefix: absent -> quay/team"#]],
+    );
+    check(
+        &quay,
+        &rules([at("quay/teams"), at("ROOT")]),
+        &[],
+        &expect![[r#"
+            CreatePullThroughCacheRule(quay/team)
+            ecrRepositoryPrefix: absent -> quay/team"#]],
+    );
+    check(
+        &quay,
+        &Rules::new(),
+        &[quay.rule.prefix.clone()],
+        &expect![[r#"
+            refused: prefix quay/team overlaps the rule for quay/team
+            ecrRepositoryPrefix: absent -> quay/team"#]],
+    );
+}
+
+#[test]
+fn the_fifty_first_rule_is_refused() {
+    let full: Rules = (0..50)
+        .map(|it| Prefix::observed(&format!("cache-{it}")))
+        .map(|prefix| {
+            let observed = Observed {
+                prefix: prefix.clone(),
+                ..made(&rule(Upstream::K8s))
+            };
+            (prefix, observed)
+        })
+        .collect();
+    check(
+        &desired(Upstream::Quay),
+        &full,
+        &[],
+        &expect![[r#"
+        refused: the registry has 50 rules already, and AWS allows no more
+        ecrRepositoryPrefix: absent -> quay"#]],
+    );
+    let mut fits = full;
+    fits.pop_first();
+    check(
+        &desired(Upstream::Quay),
+        &fits,
+        &[],
+        &expect![[r#"
+        CreatePullThroughCacheRule(quay)
+        ecrRepositoryPrefix: absent -> quay"#]],
+    );
+}
+
+#[test]
+fn an_observing_cluster_says_what_is_missing() {
+    let quay = Desired {
+        management: Management::Observe,
+        ..desired(Upstream::Quay)
+    };
+    check(
+        &quay,
+        &Rules::new(),
+        &[],
+        &expect![[r#"
+        refused: there is no rule for quay, and this cluster only observes
+        ecrRepositoryPrefix: absent -> quay"#]],
+    );
+}
+
+#[test]
+fn the_table_of_upstreams() {
+    let lines = Upstream::ALL.map(|upstream| {
         assert_eq!(upstream.name().parse(), Ok(upstream));
-        assert!(upstream.default_prefix().parse::<Prefix>().is_ok());
+        let rule = rule(upstream);
+        format!(
+            "{upstream}: {} as {} under {}, {:?}",
+            rule.source.url(),
+            rule.source.hosts().join(" "),
+            rule.prefix,
+            upstream.authentication(),
+        )
+    });
+    expect![[r#"
+        docker-hub: registry-1.docker.io as docker.io index.docker.io registry-1.docker.io under docker-hub, Secret
+        github-container-registry: ghcr.io as ghcr.io under ghcr, Secret
+        quay: quay.io as quay.io under quay, None
+        k8s: registry.k8s.io as registry.k8s.io under k8s, None
+        ecr-public: public.ecr.aws as public.ecr.aws under ecr-public, None
+        gitlab-container-registry: registry.gitlab.com as registry.gitlab.com under gitlab, Secret
+        azure-container-registry: example.azurecr.io as example.azurecr.io under azure, Secret
+        ecr: 333333333333.dkr.ecr.eu-central-1.amazonaws.com as 333333333333.dkr.ecr.eu-central-1.amazonaws.com under ecr, Role
+        chainguard: cgr.dev as cgr.dev under chainguard, Secret"#]].assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn what_ecr_would_refuse_is_said_before_it_is_asked() {
+    let with = |upstream: Upstream, change: fn(&mut Rule)| {
+        let mut rule = rule(upstream);
+        change(&mut rule);
+        match rule.check(&registry()) {
+            Ok(()) => "fine".to_owned(),
+            Err(invalid) => invalid.to_string(),
+        }
+    };
+    let elsewhere = |it: &mut Rule| {
+        it.credential = Some(ARN.replace("us-east-1", "us-west-2").parse().unwrap());
+    };
+    let role = |it: &mut Rule| it.role = Some("arn:aws:iam::333333333333:role/r".parse().unwrap());
+    let foreign_role =
+        |it: &mut Rule| it.role = Some("arn:aws:iam::444444444444:role/r".parse().unwrap());
+    let other_account = |it: &mut Rule| {
+        let url = "444444444444.dkr.ecr.us-east-1.amazonaws.com";
+        it.source = Source::new(Upstream::Ecr, Some(url)).unwrap();
+    };
+    let said = [
+        with(Upstream::DockerHub, |_| ()),
+        with(Upstream::DockerHub, |it| it.credential = None),
+        with(Upstream::DockerHub, elsewhere),
+        with(Upstream::DockerHub, role),
+        with(Upstream::Quay, |it| {
+            it.credential = Some(ARN.parse().unwrap());
+        }),
+        with(Upstream::Quay, |it| {
+            it.upstream_prefix = "team".parse().unwrap();
+        }),
+        with(Upstream::Quay, |it| {
+            it.prefix = Prefix::Root;
+            it.upstream_prefix = "team".parse().unwrap();
+        }),
+        with(Upstream::Ecr, |_| ()),
+        with(Upstream::Ecr, role),
+        with(Upstream::Ecr, foreign_role),
+        with(Upstream::Ecr, other_account),
+    ];
+    expect![[r#"
+        fine
+        docker-hub needs a secret with its credentials in 333333333333/us-east-1
+        secret arn:aws:secretsmanager:us-west-2:333333333333:secret:ecr-pullthroughcache/hub is not in 333333333333/us-east-1, where the rule is
+        docker-hub takes no role
+        quay takes no secret
+        fine
+        upstreamRepositoryPrefix team needs an ecrRepositoryPrefix other than ROOT
+        fine
+        fine
+        role arn:aws:iam::444444444444:role/r is not in account 333333333333, where the rule is
+        reading 444444444444.dkr.ecr.us-east-1.amazonaws.com from another account needs a role"#]].assert_eq(&said.join("\n"));
+}
+
+#[test]
+fn only_some_upstreams_are_told_where_they_are() {
+    let told = [
+        (Upstream::Quay, Some("quay.io")),
+        (Upstream::Quay, Some("quay.example")),
+        (Upstream::AzureContainerRegistry, None),
+        (
+            Upstream::AzureContainerRegistry,
+            Some("example.azurecr.io.evil.example"),
+        ),
+        (
+            Upstream::AzureContainerRegistry,
+            Some("https://example.azurecr.io"),
+        ),
+        (Upstream::Ecr, Some("169.254.169.254")),
+        (
+            Upstream::Ecr,
+            Some("444444444444.dkr.ecr.us-east-1.evil.example"),
+        ),
+        (
+            Upstream::Ecr,
+            Some("444444444444.dkr.ecr.cn-north-1.amazonaws.com.cn"),
+        ),
+    ]
+    .map(|(upstream, url)| match Source::new(upstream, url) {
+        Ok(source) => format!("{} of account {:?}", source.url(), source.account()),
+        Err(invalid) => invalid.to_string(),
+    });
+    expect![[r#"
+        quay.io of account None
+        quay is at quay.io, so it takes no other upstreamRegistryUrl
+        azure-container-registry needs an upstreamRegistryUrl, like example.azurecr.io
+        "example.azurecr.io.evil.example" is no registry of azure-container-registry, like example.azurecr.io
+        "https://example.azurecr.io" is no registry of azure-container-registry, like example.azurecr.io
+        "169.254.169.254" is no registry of ecr, like 444444444444.dkr.ecr.us-east-1.amazonaws.com
+        "444444444444.dkr.ecr.us-east-1.evil.example" is no registry of ecr, like 444444444444.dkr.ecr.us-east-1.amazonaws.com
+        444444444444.dkr.ecr.cn-north-1.amazonaws.com.cn of account Some(AccountId("444444444444"))"#]].assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn prefixes_secrets_and_roles_have_a_grammar() {
+    for good in [
+        "ROOT",
+        "a0",
+        "docker-hub",
+        "docker-hub/",
+        "team/cache",
+        "a.b_c-d",
+    ] {
+        assert!(good.parse::<Prefix>().is_ok(), "{good}");
+    }
+    let long = "a".repeat(31);
+    for bad in [
+        "", "a", "/ab", "ab//", "a--b", "Root", "ab/ROOT", "a_", &long,
+    ] {
+        assert!(bad.parse::<Prefix>().is_err(), "{bad}");
+    }
+    assert!(ARN.parse::<SecretArn>().is_ok());
+    for bad in [
+        ARN.replace("ecr-pullthroughcache", "other"),
+        ARN.replace("333333333333", "3"),
+        ARN.replace("secretsmanager", "ssm"),
+        ARN.replace("/hub", "/"),
+        format!("{ARN} "),
+    ] {
+        assert!(bad.parse::<SecretArn>().is_err(), "{bad}");
+    }
+    for bad in [
+        "arn:aws:iam::333333333333:user/a",
+        "arn:aws:iam::333333333333:role/",
+        "arn:aws:iam::3:role/a",
+        "role/a",
+    ] {
+        assert!(bad.parse::<RoleArn>().is_err(), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn prefixes_overlap_if_they_claim_one_repository(a in "[ab](/[ab]){0,3}", b in "[ab](/[ab]){0,3}") {
+        let [a, b] = [a, b].map(|it| Prefix::observed(&format!("x{it}")));
+        let claims = |it: &Prefix, name: &str| name.starts_with(&format!("{it}/"));
+        let deepest = [&a, &b].map(|it| format!("{it}/image"));
+        let both = deepest.iter().any(|it| claims(&a, it) && claims(&b, it));
+        prop_assert_eq!(a.overlaps(&b), both);
+        prop_assert_eq!(b.overlaps(&a), both);
     }
 }
