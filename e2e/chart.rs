@@ -41,7 +41,14 @@ const GRANTED: &[Ask] = &[
         HERE,
         "ecr-operator",
     ),
-    ("get", "", "secrets", HERE, "ecr-operator-webhook"),
+    ("watch", "", "secrets", HERE, "ecr-operator-webhook"),
+    (
+        "watch",
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "",
+        "ecr-operator",
+    ),
 ];
 
 const WITHHELD: &[Ask] = &[
@@ -49,6 +56,13 @@ const WITHHELD: &[Ask] = &[
     ("delete", OURS, "imagerepositories", "team", "api"),
     ("update", OURS, "imagerepositories", "team", "api"),
     ("get", "", "secrets", "team", "ecr-operator-webhook"),
+    (
+        "watch",
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "",
+        "",
+    ),
     ("get", "", "secrets", HERE, "another"),
     ("list", "", "secrets", HERE, ""),
     (
