@@ -6,4 +6,5 @@ mod architecture;
 mod chart;
 mod crds;
 mod dependencies;
+mod emulator;
 mod plane;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod crds;
+pub mod emulator;
 pub mod plane;
 pub mod rights;
 
@@ -21,6 +22,7 @@ pub struct Program {
 enum Command {
     /// Print the custom resource definitions, for `kubectl apply -f -`.
     Crds,
+    Emulator(emulator::Arguments),
     /// Start a Kubernetes control plane on this machine; no nodes, nothing runs.
     Plane(plane::Arguments),
 }
@@ -39,6 +41,9 @@ impl Program {
             match self.command {
                 Command::Crds => {
                     crds::run(&mut std::io::stdout().lock()).map(|()| ExitCode::SUCCESS)
+                }
+                Command::Emulator(arguments) => {
+                    emulator::run(arguments).await.map(|()| ExitCode::SUCCESS)
                 }
                 Command::Plane(arguments) => {
                     plane::run(&arguments).await.map(|()| ExitCode::SUCCESS)

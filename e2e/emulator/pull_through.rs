@@ -1,0 +1,128 @@
+//! Pull-through caches against upstreams that stand in for the real ones.
+
+use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
+use aws_sdk_ecr::{Client, operation::batch_get_image::BatchGetImageOutput};
+use ecr_operator::emulator::Upstream;
+
+use super::{DEV, REGION, ecr, plain, refusal, start, with_upstream};
+
+fn stand_in() -> Upstream {
+    Upstream {
+        images: vec!["argoproj/*:*".to_owned()],
+        ..Upstream::default()
+    }
+}
+
+async fn rule(client: &Client, prefix: &str, url: &str) {
+    client
+        .create_pull_through_cache_rule()
+        .ecr_repository_prefix(prefix)
+        .upstream_registry_url(url)
+        .send()
+        .await
+        .unwrap();
+}
+
+async fn get(client: &Client, repository: &str, tag: &str) -> BatchGetImageOutput {
+    let id = ImageIdentifier::builder().image_tag(tag).build();
+    client
+        .batch_get_image()
+        .repository_name(repository)
+        .image_ids(id)
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_first_request_by_tag_imports_the_image_and_makes_the_repository() {
+    let emulator = with_upstream("quay.io", stand_in()).await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    rule(&dev, "quay", "quay.io").await;
+    assert_eq!(
+        get(&dev, "quay/argoproj/argocd", "v3").await.images().len(),
+        1
+    );
+    let listed = dev
+        .describe_images()
+        .repository_name("quay/argoproj/argocd")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(listed.image_details()[0].image_tags(), ["v3"]);
+}
+
+#[tokio::test]
+async fn what_the_upstream_refuses_is_told_in_ecrs_words() {
+    let failing = Upstream {
+        fails: Some("UpstreamTooManyRequests".to_owned()),
+        ..Upstream::default()
+    };
+    let emulator = with_upstream("quay.io", failing).await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    rule(&dev, "quay", "quay.io").await;
+    let got = get(&dev, "quay/argoproj/argocd", "v3").await;
+    let code = got.failures()[0].failure_code();
+    assert_eq!(code, Some(&ImageFailureCode::UpstreamTooManyRequests));
+    let checked = dev
+        .validate_pull_through_cache_rule()
+        .ecr_repository_prefix("quay")
+        .send()
+        .await;
+    let checked = checked.unwrap();
+    assert!(!checked.is_valid());
+    assert_eq!(checked.failure(), Some("UpstreamTooManyRequests"));
+}
+
+#[tokio::test]
+async fn nothing_is_imported_by_digest() {
+    let emulator = with_upstream("quay.io", stand_in()).await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    rule(&dev, "quay", "quay.io").await;
+    let id = ImageIdentifier::builder()
+        .image_digest(format!("sha256:{:064}", 1))
+        .build();
+    let got = dev
+        .batch_get_image()
+        .repository_name("quay/argoproj/argocd")
+        .image_ids(id)
+        .send()
+        .await;
+    assert!(refusal(got).starts_with("RepositoryNotFoundException"));
+}
+
+#[tokio::test]
+async fn rules_are_checked_as_ecr_checks_them() {
+    let emulator = start().await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    let create = |prefix: &str, url: &str| {
+        dev.create_pull_through_cache_rule()
+            .ecr_repository_prefix(prefix)
+            .upstream_registry_url(url)
+    };
+    let unsupported = create("x1", "registry.example.com").send().await;
+    assert!(refusal(unsupported).starts_with("UnsupportedUpstreamRegistryException"));
+    let bare = create("hub", "registry-1.docker.io").send().await;
+    assert!(refusal(bare).starts_with("ValidationException"));
+    let secret =
+        "arn:aws:secretsmanager:eu-central-1:111111111111:secret:ecr-pullthroughcache/hub-AbCdEf";
+    create("hub", "registry-1.docker.io")
+        .credential_arn(secret)
+        .send()
+        .await
+        .unwrap();
+    let twice = create("hub", "quay.io").send().await;
+    assert!(refusal(twice).starts_with("PullThroughCacheRuleAlreadyExistsException"));
+    let elsewhere = secret.replace("eu-central-1", "us-east-1");
+    let elsewhere = create("hub2", "registry-1.docker.io")
+        .credential_arn(elsewhere)
+        .send()
+        .await;
+    assert!(refusal(elsewhere).starts_with("UnableToAccessSecretException"));
+    let gone = dev
+        .delete_pull_through_cache_rule()
+        .ecr_repository_prefix("nope")
+        .send()
+        .await;
+    assert!(refusal(gone).starts_with("PullThroughCacheRuleNotFoundException"));
+}

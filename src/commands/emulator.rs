@@ -1,0 +1,86 @@
+//! `ecr-operator emulator`: an ECR to test against, on this machine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::emulator::{Clock, Emulator, Options, Seed, Upstream};
+
+/// Serve Amazon ECR, STS and the tagging API from memory, for tests, demos and people
+///
+/// An access key of twelve digits is that account, credentials of AssumeRole are their role, any
+/// other key is the account 123456789012. No secret is checked.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// Where to listen; port 0 is a free one. There are no secrets: think twice before you leave
+    /// the loopback interface
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:4566",
+        env = "ECR_EMULATOR_LISTEN"
+    )]
+    listen: SocketAddr,
+    /// YAML of the accounts, repositories and images to begin with
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+    /// A registry that stands in for an upstream of pull-through caches, for example
+    /// registry-1.docker.io=http://127.0.0.1:5000
+    #[arg(long = "upstream", value_name = "HOST=URL", value_parser = upstream)]
+    upstreams: Vec<(String, Upstream)>,
+    /// The time to begin at, for example 2026-01-31T12:00:00Z; it runs on from there
+    #[arg(long, value_name = "TIME")]
+    clock: Option<jiff::Timestamp>,
+}
+
+/// Serves until the process is told to end.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Arguments {
+        listen,
+        seed,
+        upstreams,
+        clock,
+    } = arguments;
+    let seed = match seed {
+        None => Seed::default(),
+        Some(path) => {
+            let text = tokio::fs::read_to_string(&path)
+                .await
+                .with_context(|| format!("read {}", path.display()))?;
+            Seed::parse(&text).with_context(|| format!("read {}", path.display()))?
+        }
+    };
+    let emulator = Emulator::start(Options {
+        listen,
+        seed,
+        upstreams: upstreams.into_iter().collect(),
+        clock: clock.map_or_else(Clock::system, Clock::starting_at),
+    })
+    .await?;
+    println!("emulating ECR, STS and tagging at {}", emulator.url());
+    println!(
+        "journal, faults, clock and reset at {}/_emulator",
+        emulator.url()
+    );
+    tokio::select! {
+        () = emulator.run() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("wait for an interrupt")?,
+    }
+    Ok(())
+}
+
+fn upstream(text: &str) -> Result<(String, Upstream), String> {
+    let (host, url) = text.split_once('=').ok_or("expected HOST=URL")?;
+    if !url.starts_with("http://") {
+        return Err("an upstream is spoken to over plain http://".to_owned());
+    }
+    Ok((
+        host.to_owned(),
+        Upstream {
+            url: Some(url.to_owned()),
+            ..Upstream::default()
+        },
+    ))
+}
