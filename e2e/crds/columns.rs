@@ -1,7 +1,7 @@
 //! The tables that `kubectl get` prints: the API server makes them, and they are read here as sent.
 
 use axum::http::Request;
-use expect_test::expect;
+use expect_test::expect_file;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -24,60 +24,7 @@ async fn a_table_says_what_is_where_and_why() {
         assert_eq!(stored.data["status"], status["status"], "nothing is pruned");
         session.delete(&object).await;
     }
-    expect![[r#"
-        Name: "shown"
-        Account: "333333333333"
-        Region: "us-east-1"
-        Management: "Observe"
-        Ready: "False"
-        Reason: "NotGranted"
-        Repositories: 2
-        Age: null
-        Role (wide): "arn:aws:iam::333333333333:role/ops/ecr-operator"
-
-        Name: "shown"
-        Repository: "payments/checkout__v2"
-        Ready: "False"
-        Targets: "1/2"
-        Reason: "NotGranted"
-        Age: null
-        URI (wide): "111111111111.dkr.ecr.eu-central-1.amazonaws.com/a/b"
-        Migrates-From (wide): "[\"registry.old.example:5000/payments/checkout\",\"ghcr.io/shop/checkout\"]"
-
-        Name: "shown"
-        Upstream: "docker-hub"
-        Prefix: "hub"
-        Ready: "False"
-        Targets: "1/2"
-        Valid: "0/2"
-        Reason: "NotGranted"
-        Age: null
-
-        Name: "shown"
-        Upstream: "ecr"
-        Prefix: "hub"
-        Ready: "False"
-        Targets: "1/2"
-        Valid: "0/2"
-        Reason: "NotGranted"
-        Age: null
-
-        Name: "shown"
-        Ready: "False"
-        Reason: "NotGranted"
-        Repositories: 7
-        Age: null
-        Hash (wide): "sha256:0123"
-
-        Name: "shown"
-        Mode: "Rewrite"
-        Environment: "prod"
-        Ready: "False"
-        Reason: "NotGranted"
-        Age: null
-        Registry (wide): "x"
-
-    "#]].assert_eq(&tables);
+    expect_file!["columns.txt"].assert_eq(&tables);
 }
 
 /// What the controllers write, with the fields that columns show.

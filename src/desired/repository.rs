@@ -1,0 +1,304 @@
+//! What an `ImageRepository` asks of each of its environments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+
+use super::settings::{self, Said};
+use super::world::{object_name, repository_name};
+use super::{Environment, Stopped, Target, World, environment, grants};
+use crate::api::conditions::Reason;
+use crate::api::environment_account::Defaults;
+use crate::api::image_repository::{
+    AdoptionPolicy, DeletionPolicy, Document, ImageRepositorySpec, Override, RepositoryRecord,
+};
+use crate::api::{EnvironmentAccount, ImageRepository, ManagementPolicy};
+use crate::domain::names::EnvironmentName;
+use crate::domain::owner::Owner;
+use crate::domain::repository::{self as domain, Adoption, Deletion, Desired, Management, Setting};
+use crate::domain::{Registry, RepositoryName, lifecycle, policy};
+
+/// One answer per environment that the object names: the repository as it should be there, or why
+/// nothing is done. It lives in the environment's home region.
+pub fn repository(object: &ImageRepository, world: &World) -> Vec<Result<Target, Stopped>> {
+    let named: BTreeSet<&String> = object.spec.environments.iter().collect();
+    if named.is_empty() {
+        let message = "name at least one EnvironmentAccount";
+        return vec![Err(Stopped::invalid("spec.environments", message))];
+    }
+    let target = |name: &String| target(object, name, world).map_err(|it| it.in_environment(name));
+    named.into_iter().map(target).collect()
+}
+
+/// How the object lets go of its repository in one environment. It is not deleted where the
+/// environment does not allow it, or is gone.
+pub fn deletion(
+    object: &ImageRepository,
+    environment: &EnvironmentName,
+    world: &World,
+) -> Deletion {
+    Deletion {
+        owner: owner(object, world),
+        policy: match object.spec.deletion_policy {
+            DeletionPolicy::Retain => domain::DeletionPolicy::Retain,
+            DeletionPolicy::DeleteIfEmpty => domain::DeletionPolicy::DeleteIfEmpty,
+        },
+        allow_delete: world
+            .environment(environment.as_str())
+            .is_some_and(|it| it.spec.allow_delete),
+    }
+}
+
+/// The name that the object may use in `account`: valid, granted to its namespace, and asked for by
+/// no older object that may use it too.
+pub(super) fn granted_name(
+    object: &ImageRepository,
+    account: &EnvironmentAccount,
+    world: &World,
+) -> Result<RepositoryName, Stopped> {
+    const FIELD: &str = "spec.repositoryName";
+    let name: RepositoryName = repository_name(object)
+        .parse()
+        .map_err(|it| Stopped::invalid(FIELD, it))?;
+    let may = |it: &ImageRepository| {
+        grants::repository(account, &it.namespace().unwrap_or_default(), &name, world)
+    };
+    let environment = account.name_any();
+    if !may(object) {
+        let message = format!(
+            "EnvironmentAccount {environment} grants {name} to no namespace like {}: add a grant \
+             to it, or choose another repositoryName",
+            object.namespace().unwrap_or_default()
+        );
+        return Err(Stopped::new(Reason::NotGranted, FIELD, message));
+    }
+    let claimants = world.claimants(name.as_str()).iter();
+    let mut claimants = claimants.filter(|it| it.spec.environments.contains(&environment));
+    let first = claimants.find(|it| may(it)).map(|it| object_name(&**it));
+    match first.filter(|it| *it != object_name(object)) {
+        Some(first) => {
+            let message = format!(
+                "the older ImageRepository {first} asks for {name} in {environment} too: remove \
+                 one of the two, or choose another repositoryName"
+            );
+            Err(Stopped::new(Reason::Conflict, FIELD, message))
+        }
+        None => Ok(name),
+    }
+}
+
+fn target(object: &ImageRepository, name: &str, world: &World) -> Result<Target, Stopped> {
+    let account = account(name, world)?;
+    let environment = environment(account, world).map_err(|it| of_environment(name, it))?;
+    let repository = granted_name(object, account, world)?;
+    if object.spec.suspend {
+        let message = "nothing is read or written until spec.suspend is false";
+        return Err(Stopped::new(Reason::Suspended, "spec.suspend", message));
+    }
+    let layers = Layers::of(object, account);
+    let desired = desired(object, repository, &environment, &layers, world)?;
+    Ok(Target {
+        registry: environment.home().clone(),
+        environment: environment.name,
+        desired,
+    })
+}
+
+/// The account of an environment that an object names.
+pub(super) fn account<'a>(name: &str, world: &'a World) -> Result<&'a EnvironmentAccount, Stopped> {
+    let found = world.environment(name).map(|it| &**it);
+    found.ok_or_else(|| {
+        let message = format!("there is no EnvironmentAccount {name:?}: make one, or take it out");
+        Stopped::new(Reason::EnvironmentNotFound, "spec.environments", message)
+    })
+}
+
+/// An environment's own trouble, as those that depend on it tell it.
+pub(super) fn of_environment(name: &str, stopped: Stopped) -> Stopped {
+    Stopped {
+        reason: match stopped.reason {
+            Reason::Suspended => Reason::Suspended,
+            _ => Reason::EnvironmentNotReady,
+        },
+        field: format!("EnvironmentAccount {name} {}", stopped.field),
+        ..stopped
+    }
+}
+
+fn desired(
+    object: &ImageRepository,
+    name: RepositoryName,
+    environment: &Environment,
+    layers: &Layers<'_>,
+    world: &World,
+) -> Result<Desired, Stopped> {
+    let registry = environment.home();
+    let record = record(object, environment, registry);
+    let put = |it: Document| record.documents.contains(&it);
+    let mutability = layers.said(
+        "imageTagMutability",
+        |it| it.image_tag_mutability.as_ref(),
+        |it| it.image_tag_mutability.as_ref(),
+        |it| it.image_tag_mutability.as_ref(),
+    );
+    let encryption = layers.said(
+        "encryption",
+        |it| it.encryption.as_ref(),
+        |it| it.encryption.as_ref(),
+        |it| it.encryption.as_ref(),
+    );
+    let scan = layers.said(
+        "scanOnPush",
+        |it| it.scan_on_push.as_ref(),
+        |it| it.scan_on_push.as_ref(),
+        |_| None,
+    );
+    let tags = layers.tags()?;
+    let retired = record
+        .tag_keys
+        .into_iter()
+        .filter(|it| !tags.contains_key(it));
+    Ok(Desired {
+        name,
+        owner: owner(object, world),
+        management: management(object, environment),
+        adoption: match object.spec.adoption_policy {
+            AdoptionPolicy::Never => Adoption::Never,
+            AdoptionPolicy::IfUnowned => Adoption::IfUnowned,
+        },
+        mutability: mutability.as_ref().map(settings::mutability).transpose()?,
+        scan_on_push: scan.map(|it| *it.value),
+        encryption: encryption
+            .map(|it| settings::encryption(&it, registry))
+            .transpose()?,
+        policy: or_absent(layers.policy(registry)?, put(Document::RepositoryPolicy)),
+        lifecycle: or_absent(layers.lifecycle(world)?, put(Document::LifecyclePolicy)),
+        retired_tags: retired.collect(),
+        tags,
+    })
+}
+
+fn management(object: &ImageRepository, environment: &Environment) -> Management {
+    match (object.spec.management_policy, environment.management) {
+        (ManagementPolicy::Manage, Management::Manage) => Management::Manage,
+        (ManagementPolicy::Observe, _) | (_, Management::Observe) => Management::Observe,
+    }
+}
+
+fn owner(object: &ImageRepository, world: &World) -> Owner {
+    Owner {
+        cluster: world.cluster().clone(),
+        object: object_name(object),
+        uid: object.uid().unwrap_or_default(),
+    }
+}
+
+/// What status says that we put there.
+fn record(
+    object: &ImageRepository,
+    environment: &Environment,
+    registry: &Registry,
+) -> RepositoryRecord {
+    let mut targets = object.status.iter().flat_map(|it| &it.targets);
+    let target = targets.find(|it| {
+        it.environment == environment.name.as_str() && it.region == registry.region.as_str()
+    });
+    target.and_then(|it| it.record.clone()).unwrap_or_default()
+}
+
+/// The places that can say a setting of a repository in one environment, the strongest first.
+struct Layers<'a> {
+    environment: String,
+    over: Option<(usize, &'a Override)>,
+    spec: &'a ImageRepositorySpec,
+    defaults: Option<&'a Defaults>,
+}
+
+impl<'a> Layers<'a> {
+    fn of(object: &'a ImageRepository, account: &'a EnvironmentAccount) -> Self {
+        let environment = account.name_any();
+        let mut overrides = object.spec.overrides.iter().enumerate();
+        Self {
+            over: overrides.find(|(_, it)| it.environment == environment),
+            spec: &object.spec,
+            defaults: account.spec.defaults.as_ref(),
+            environment,
+        }
+    }
+
+    /// The strongest that says anything about `field`.
+    fn said<T>(
+        &self,
+        field: &str,
+        of_override: impl Fn(&'a Override) -> Option<&'a T>,
+        of_spec: impl Fn(&'a ImageRepositorySpec) -> Option<&'a T>,
+        of_defaults: impl Fn(&'a Defaults) -> Option<&'a T>,
+    ) -> Option<Said<'a, T>> {
+        let said = |value, field| Said { value, field };
+        let over = self.over.and_then(|(i, it)| {
+            Some(said(
+                of_override(it)?,
+                format!("spec.overrides[{i}].{field}"),
+            ))
+        });
+        let spec = || Some(said(of_spec(self.spec)?, format!("spec.{field}")));
+        let defaults = || {
+            let field = format!(
+                "EnvironmentAccount {} spec.defaults.{field}",
+                self.environment
+            );
+            Some(said(of_defaults(self.defaults?)?, field))
+        };
+        over.or_else(spec).or_else(defaults)
+    }
+
+    fn policy(&self, registry: &Registry) -> Result<Setting<policy::Document>, Stopped> {
+        let said = self.said(
+            "access",
+            |it| it.access.as_ref(),
+            |it| it.access.as_ref(),
+            |it| it.access.as_ref(),
+        );
+        said.map_or(Ok(Setting::Unmanaged), |it| settings::access(&it, registry))
+    }
+
+    fn lifecycle(&self, world: &World) -> Result<Setting<lifecycle::Document>, Stopped> {
+        let said = self.said(
+            "lifecyclePolicyRef",
+            |it| it.lifecycle_policy_ref.as_ref(),
+            |it| it.lifecycle_policy_ref.as_ref(),
+            |it| it.lifecycle_policy_ref.as_ref(),
+        );
+        let Some(Said { value, field }) = said else {
+            return Ok(Setting::Unmanaged);
+        };
+        let name = &value.name;
+        let policy = world.lifecycle(name).ok_or_else(|| {
+            let message =
+                format!("there is no LifecyclePolicy {name:?}: make one, or name another");
+            Stopped::new(Reason::ReferenceNotFound, format!("{field}.name"), message)
+        })?;
+        super::lifecycle::referred(policy).map(Setting::Present)
+    }
+
+    /// The environment's tags, and over them the override's, or without any the object's.
+    fn tags(&self) -> Result<BTreeMap<String, String>, Stopped> {
+        let over = self.over.filter(|(_, it)| !it.tags.is_empty());
+        let (own, field) = match over {
+            Some((i, it)) => (&it.tags, format!("spec.overrides[{i}].tags")),
+            None => (&self.spec.tags, "spec.tags".to_owned()),
+        };
+        let mut tags = self.defaults.map(|it| it.tags.clone()).unwrap_or_default();
+        tags.extend(own.clone());
+        settings::check_tags(&tags, &field)?;
+        Ok(tags)
+    }
+}
+
+/// What we put there and nobody asks for any more is to go.
+fn or_absent<T>(setting: Setting<T>, put: bool) -> Setting<T> {
+    match setting {
+        Setting::Unmanaged if put => Setting::Absent,
+        Setting::Unmanaged | Setting::Absent | Setting::Present(_) => setting,
+    }
+}

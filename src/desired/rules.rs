@@ -1,0 +1,192 @@
+//! The rule table: every admission policy with the claims and caches that lead to its registry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+
+use super::repository::granted_name;
+use super::world::object_name;
+use super::{Environment, Stopped, World, admission, grants, pull_through};
+use crate::api::conditions::Reason;
+use crate::api::{EnvironmentAccount, ImageRepository, PullThroughRule, Toggle};
+use crate::domain::pull_through::Prefix;
+use crate::domain::rewrite::{Cache, Claim, Compiled, Scope, Source, Table, Trust};
+use crate::domain::{Registry, RepositoryName};
+
+/// What all objects together say about images, and what of it was left out.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// What the webhook and `explain` decide by.
+    pub table: Table,
+    /// Where images are rewritten to, and so what has to be known of each registry.
+    pub registries: BTreeMap<Registry, Destinations>,
+    /// Whose rules are not in the table, and why; each once, in order.
+    pub stopped: Vec<(Subject, Stopped)>,
+}
+
+/// Where in a registry images are rewritten to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Destinations {
+    /// Repositories of our own.
+    pub repositories: BTreeSet<RepositoryName>,
+    /// Prefixes of caches; the repositories below them are made by ECR.
+    pub prefixes: BTreeSet<Prefix>,
+}
+
+/// The object that a rule comes from.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Subject {
+    /// An `ImageAdmissionPolicy`, by name.
+    Policy(String),
+    /// An `ImageRepository`, as `namespace/name`.
+    Repository(String),
+    /// A `PullThroughRule`, by name.
+    Rule(String),
+}
+
+/// The rules of all objects. Suspended objects count too: what exists is still pulled from.
+pub fn rules(world: &World) -> Rules {
+    let mut rules = Rules::default();
+    let mut compiled = Vec::new();
+    for object in world.policies() {
+        let (environment, policy) = match admission::policy(object, world) {
+            Ok(it) => it,
+            Err(stopped) => {
+                rules.tell(Subject::Policy(object.name_any()), stopped);
+                continue;
+            }
+        };
+        let claims = rules.claims(&environment, world);
+        let caches = rules.caches(&environment, &policy.registry, world);
+        let destinations = rules.registries.entry(policy.registry.clone()).or_default();
+        destinations
+            .repositories
+            .extend(claims.iter().map(|it| it.target.clone()));
+        destinations
+            .prefixes
+            .extend(caches.iter().map(|it| it.prefix.clone()));
+        let policy = Compiled::new(policy, claims, caches);
+        rules.contested(&policy, &environment);
+        compiled.push(policy);
+    }
+    rules.table = Table::new(compiled);
+    rules.stopped.sort_by(|(a, one), (b, other)| {
+        (a, &one.environment, &one.field).cmp(&(b, &other.environment, &other.field))
+    });
+    rules
+}
+
+impl Rules {
+    fn tell(&mut self, subject: Subject, stopped: Stopped) {
+        let told = (subject, stopped);
+        if !self.stopped.contains(&told) {
+            self.stopped.push(told);
+        }
+    }
+
+    fn claims(&mut self, environment: &Environment, world: &World) -> Vec<Claim> {
+        let name = environment.name.as_str();
+        let Some(account) = world.environment(name) else {
+            return Vec::new();
+        };
+        let mut claims = Vec::new();
+        for object in world
+            .repositories_in(name)
+            .filter(|it| !it.spec.migrates_from.is_empty())
+        {
+            // Who may not have the repository may not lead pods there; its own reconcile says so.
+            let Ok(target) = granted_name(object, account, world) else {
+                continue;
+            };
+            for (i, text) in object.spec.migrates_from.iter().enumerate() {
+                match text.parse() {
+                    Ok(source) => claims.push(claim(object, account, (source, &target), world)),
+                    Err(error) => {
+                        let field = format!("spec.migratesFrom[{i}]");
+                        let stopped = Stopped::invalid(field, error).in_environment(name);
+                        self.tell(Subject::Repository(object_name(&**object)), stopped);
+                    }
+                }
+            }
+        }
+        claims
+    }
+
+    fn caches(
+        &mut self,
+        environment: &Environment,
+        registry: &Registry,
+        world: &World,
+    ) -> Vec<Cache> {
+        let name = environment.name.as_str();
+        let mut caches = Vec::new();
+        for object in world
+            .rules()
+            .filter(|it| it.spec.environments.iter().any(|it| it == name))
+        {
+            match pull_through::rule(object, environment, registry, world) {
+                Ok(rule) => caches.push(cache(object, &rule)),
+                Err(stopped) => {
+                    let stopped = stopped.in_region(&registry.region).in_environment(name);
+                    self.tell(Subject::Rule(object.name_any()), stopped);
+                }
+            }
+        }
+        caches
+    }
+
+    /// Two claims on one name: neither applies, and both are told.
+    fn contested(&mut self, policy: &Compiled, environment: &Environment) {
+        for contested in policy.contested() {
+            let names: Vec<&str> = contested.objects.iter().map(String::as_str).collect();
+            let place = contested.namespace.map_or_else(
+                || "the whole cluster".to_owned(),
+                |it| format!("namespace {it}"),
+            );
+            for object in contested.objects {
+                let message = format!(
+                    "{} is claimed for {place} by {}: none of them gets it until the others let go",
+                    contested.source,
+                    names.join(" and "),
+                );
+                let stopped = Stopped::new(Reason::Conflict, "spec.migratesFrom", message);
+                let stopped = stopped.in_environment(environment.name.as_str());
+                self.tell(Subject::Repository(object.clone()), stopped);
+            }
+        }
+    }
+}
+
+fn claim(
+    object: &ImageRepository,
+    account: &EnvironmentAccount,
+    (source, target): (Source, &RepositoryName),
+    world: &World,
+) -> Claim {
+    let namespace = object.namespace().unwrap_or_default();
+    let scope = if grants::source(account, &namespace, &source, world) {
+        Scope::Cluster
+    } else {
+        Scope::Namespace
+    };
+    Claim {
+        object: object_name(object),
+        namespace,
+        scope,
+        source,
+        target: target.clone(),
+    }
+}
+
+fn cache(object: &PullThroughRule, rule: &crate::domain::pull_through::Rule) -> Cache {
+    Cache {
+        rule: object.name_any(),
+        hosts: rule.source.hosts().into_iter().map(str::to_owned).collect(),
+        prefix: rule.prefix.clone(),
+        upstream_prefix: rule.upstream_prefix.clone(),
+        trust: match object.spec.trust_upstream {
+            Toggle::Disabled => Trust::CachedOnly,
+            Toggle::Enabled => Trust::Upstream,
+        },
+    }
+}
