@@ -137,6 +137,8 @@ pub enum Credentials {
     Covered,
     /// They do not, or there are none.
     NotCovered,
+    /// There are some, and for which hosts they are is not known.
+    Unknown,
 }
 
 /// What becomes of an image.
@@ -271,12 +273,23 @@ fn obstacle(
         (Rule::ImageRepository(_), Presence::Absent, _) => Some(Reason::NotPushed),
         // ECR imports by tag: https://github.com/aws/containers-roadmap/issues/2837.
         (Rule::PullThroughRule(_), _, Wanted::Digest(_)) => Some(Reason::DigestNotCached),
-        (Rule::PullThroughRule(_), ..) if candidate.trust == Trust::Upstream => None,
+        (Rule::PullThroughRule(_), ..) if candidate.trust == Trust::Upstream => {
+            on_trust(candidate.rule, credentials)
+        }
         (Rule::PullThroughRule(_), Presence::Absent, _) => Some(Reason::NotCached),
         (_, Presence::Unknown, _) => match policy.on_unknown() {
             OnUnknown::Keep => Some(Reason::NotKnown),
-            OnUnknown::Rewrite => None,
+            OnUnknown::Rewrite => on_trust(candidate.rule, credentials),
         },
+    }
+}
+
+/// Why an image that nobody saw in ECR is not rewritten after all: what may open its upstream is
+/// perhaps the pod's own secret alone, and then the cache could not import it.
+fn on_trust(rule: Rule<'_>, credentials: Credentials) -> Option<Reason> {
+    match (rule, credentials) {
+        (Rule::PullThroughRule(_), Credentials::Unknown) => Some(Reason::PullSecret),
+        _ => None,
     }
 }
 
