@@ -2,6 +2,19 @@
 //! Secret, renewed when two thirds of their life are over, without a failed handshake. Only the
 //! leader writes the Secret; every replica shows what it keeps. Private keys are never logged.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{ObjectMeta, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use rustls::sign::CertifiedKey;
+use tracing::{info, warn};
+
 mod issue;
 mod plan;
 mod store;
@@ -9,6 +22,168 @@ mod store;
 pub use issue::{Authority, PrivateKey, Serving, Term};
 pub use plan::{Lifetimes, Step, plan};
 pub use store::{Store, Unusable};
+
+/// Where the certificates are kept, and what they are for.
+#[derive(Clone)]
+pub struct Keeper {
+    /// The Secrets of the operator's own namespace.
+    pub secrets: Api<Secret>,
+    /// The Secret's name.
+    pub name: String,
+    /// The host names and addresses that the serving certificate has to be good for.
+    pub names: BTreeSet<String>,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+}
+
+/// Why the Secret could not be brought in line; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Secret could not be read.
+    #[error("read Secret {name}")]
+    Read {
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// The Secret could not be written, for instance since another replica was faster.
+    #[error("write Secret {name}")]
+    Write {
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// A certificate could not be made.
+    #[error("issue a certificate")]
+    Issue(#[from] rcgen::Error),
+}
+
+/// What a replica has to show.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The serving certificate and its key.
+    pub certificate: Arc<CertifiedKey>,
+    /// How long it may be shown.
+    pub term: Term,
+}
+
+impl Shown {
+    /// Whether more than a tenth of its life is left. Where less is, rotation is broken, and the
+    /// replica should not be ready.
+    pub fn is_healthy(&self, now: Timestamp) -> bool {
+        now < self.term.last_tenth()
+    }
+}
+
+/// Takes the next step of the rotation, if one is due at `now`: one write at most. `trusted_since`
+/// says when the newest authority of a store was first seen in every `caBundle`. Returns the store
+/// as it is kept, and when to come again. Only the leader may call this.
+pub async fn settle(
+    keeper: &Keeper,
+    trusted_since: impl Fn(&Store) -> Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(Store, Timestamp), Error> {
+    let Keeper {
+        secrets,
+        name,
+        names,
+        lifetimes,
+    } = keeper;
+    let found = secrets.get_opt(name).await;
+    let found = found.map_err(|source| Error::Read {
+        name: name.clone(),
+        source,
+    })?;
+    let (step, store) = match found.as_ref().map(read) {
+        Some(Ok(store)) => match plan(&store, names, trusted_since(&store), now, lifetimes) {
+            Step::Wait(until) => return Ok((store, until)),
+            step => (Some(step), store.take(step, names, now, lifetimes)?),
+        },
+        Some(Err(error)) => {
+            warn!(%error, secret = name, "the certificates are no good and are made anew");
+            (None, Store::issue(names, now, lifetimes)?)
+        }
+        None => (None, Store::issue(names, now, lifetimes)?),
+    };
+    write(keeper, found, &store).await?;
+    info!(?step, secret = name, until = %store.serving.term.until, "certificates written");
+    Ok((store, now))
+}
+
+/// Shows what the Secret keeps, now and after every change, until the future is dropped. What is
+/// no good is left aside, and what was shown before stays. Every replica does this.
+pub async fn follow(keeper: &Keeper, show: impl Fn(Shown)) {
+    let Keeper { secrets, name, .. } = keeper;
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let changes = watcher(secrets.clone(), config)
+        .default_backoff()
+        .applied_objects();
+    let mut changes = pin!(changes);
+    while let Some(change) = changes.next().await {
+        let shown = change.map(|it| read(&it).and_then(|it| shown(&it)));
+        match shown {
+            Ok(Ok(shown)) => {
+                info!(until = %shown.term.until, "certificate loaded");
+                show(shown);
+            }
+            Ok(Err(error)) => warn!(%error, secret = name, "the certificates are no good"),
+            Err(error) => warn!(%error, secret = name, "the watch will be tried again"),
+        }
+    }
+}
+
+fn shown(store: &Store) -> Result<Shown, Unusable> {
+    Ok(Shown {
+        certificate: Arc::new(store.certified_key()?),
+        term: store.serving.term,
+    })
+}
+
+fn read(secret: &Secret) -> Result<Store, Unusable> {
+    let data = secret.data.iter().flatten();
+    let data = data.map(|(key, value)| (key.clone(), value.0.clone()));
+    Store::read(&data.collect())
+}
+
+/// Writes over exactly what was found, or creates: whoever was faster wins.
+async fn write(keeper: &Keeper, found: Option<Secret>, store: &Store) -> Result<(), Error> {
+    let Keeper { secrets, name, .. } = keeper;
+    let parameters = PostParams::default();
+    let string_data = Some(store.data());
+    let written = match found {
+        Some(found) => {
+            let secret = Secret {
+                data: None,
+                string_data,
+                ..found
+            };
+            secrets.replace(name, &parameters, &secret).await
+        }
+        None => {
+            let labels = BTreeMap::from(
+                [super::webhook_configuration::MANAGED_BY]
+                    .map(|(key, value)| (key.to_owned(), value.to_owned())),
+            );
+            let metadata = ObjectMeta {
+                name: Some(name.clone()),
+                labels: Some(labels),
+                ..ObjectMeta::default()
+            };
+            let secret = Secret {
+                metadata,
+                string_data,
+                ..Secret::default()
+            };
+            secrets.create(&parameters, &secret).await
+        }
+    };
+    written.map(|_| ()).map_err(|source| Error::Write {
+        name: name.clone(),
+        source,
+    })
+}
 
 #[cfg(test)]
 mod tests;

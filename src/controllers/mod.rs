@@ -2,3 +2,4 @@
 
 pub mod certificates;
 pub mod lease;
+pub mod webhook_configuration;

@@ -3,6 +3,7 @@
 //! change, and what an image reference becomes.
 
 pub mod access;
+pub mod admission;
 pub mod facts;
 mod json;
 pub mod lifecycle;

@@ -1,0 +1,216 @@
+//! The `MutatingWebhookConfiguration` that makes the API server call us: generated from the image
+//! policies, put right when somebody edits it, and gone when there is no policy. It fails open
+//! (`Ignore`), and no pod that the cluster or we ourselves need to come up ever matches it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations,
+    ServiceReference, WebhookClientConfig,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference,
+};
+
+use crate::domain::admission;
+
+mod settle;
+
+pub use settle::{Error, Settled, lead, settle};
+
+/// The label that says whose an object is.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "ecr-operator");
+
+/// Every `MutatingWebhook` name ends with this, after the policy's.
+pub const SUFFIX: &str = ".image-admission.ecr-operator.dev";
+
+/// Pods of the kubelet's own files run already.
+/// An error in a condition makes an API server pass the webhook by, so each is careful to have none.
+const NOT_A_MIRROR_POD: &str = "!has(object.metadata.annotations) || \
+    !('kubernetes.io/config.mirror' in object.metadata.annotations)";
+
+/// A pod whose images all come from ECR already has nothing to rewrite, and the cheapest request is
+/// the one that is never sent. Narrower than what the rewrite takes for ECR, so nothing is missed.
+const SOME_IMAGE_IS_FROM_ELSEWHERE: &str = r"
+[
+  object.spec.containers,
+  has(object.spec.initContainers) ? object.spec.initContainers : [],
+  has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers : []
+].exists(list, list.exists(it, has(it.image) && !it.image.matches(
+  '^[0-9]{12}[.]dkr[.]ecr[.][a-z0-9-]+[.]amazonaws[.]com([.]cn)?/')))
+|| (has(object.spec.volumes) && object.spec.volumes.exists(it,
+  has(it.image) && has(it.image.reference) && !it.image.reference.matches(
+  '^[0-9]{12}[.]dkr[.]ecr[.][a-z0-9-]+[.]amazonaws[.]com([.]cn)?/')))";
+
+/// Where the operator is installed, as far as its webhook goes.
+#[derive(Clone, Debug)]
+pub struct Install {
+    /// The operator's own namespace, whose pods are never looked at.
+    pub namespace: String,
+    /// The name of the configuration.
+    pub name: String,
+    /// How the API server reaches us.
+    pub endpoint: Endpoint,
+    /// A cluster-scoped object of the installation: the configuration is removed with it.
+    pub owner: Option<OwnerReference>,
+}
+
+/// How the API server reaches the admission server.
+#[derive(Clone, Debug)]
+pub enum Endpoint {
+    /// By a Service of the operator's namespace.
+    Service {
+        /// Its name.
+        name: String,
+        /// Its port.
+        port: u16,
+    },
+    /// By address, for an operator that runs outside the cluster: `https://127.0.0.1:9443`.
+    Url(String),
+}
+
+/// Which pods one policy is asked about; `None` selects all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selectors {
+    /// By the labels of their namespace.
+    pub namespaces: Option<LabelSelector>,
+    /// By their own labels.
+    pub pods: Option<LabelSelector>,
+}
+
+impl Install {
+    /// The host names and addresses that the API server will ask a certificate for.
+    pub fn host_names(&self) -> BTreeSet<String> {
+        let name = match &self.endpoint {
+            Endpoint::Service { name, .. } => format!("{name}.{}.svc", self.namespace),
+            Endpoint::Url(url) => {
+                let authority = url.trim_start_matches("https://");
+                let authority = authority.split('/').next().unwrap_or_default();
+                let host = authority
+                    .rsplit_once(':')
+                    .map_or(authority, |(host, _)| host);
+                host.trim_matches(['[', ']']).to_owned()
+            }
+        };
+        BTreeSet::from([name])
+    }
+
+    fn client_config(&self, policy: &str, ca_bundle: &str) -> WebhookClientConfig {
+        let path = admission::path(policy);
+        let ca_bundle = Some(ByteString(ca_bundle.as_bytes().to_vec()));
+        match &self.endpoint {
+            Endpoint::Service { name, port } => WebhookClientConfig {
+                ca_bundle,
+                service: Some(ServiceReference {
+                    name: name.clone(),
+                    namespace: self.namespace.clone(),
+                    path: Some(path),
+                    port: Some(i32::from(*port)),
+                }),
+                url: None,
+            },
+            Endpoint::Url(base) => WebhookClientConfig {
+                ca_bundle,
+                service: None,
+                url: Some(format!("{}{path}", base.trim_end_matches('/'))),
+            },
+        }
+    }
+}
+
+/// The configuration for `policies` by name; `None` for none. The API server calls them in this
+/// order. Every field that it would fill in is there, so that what it gives back is equal.
+pub fn desired(
+    install: &Install,
+    policies: &BTreeMap<String, Selectors>,
+    ca_bundle: &str,
+) -> Option<MutatingWebhookConfiguration> {
+    let webhooks: Vec<_> = policies
+        .iter()
+        .map(|(policy, selectors)| webhook(install, policy, selectors, ca_bundle))
+        .collect();
+    let (key, value) = MANAGED_BY;
+    (!webhooks.is_empty()).then(|| MutatingWebhookConfiguration {
+        metadata: ObjectMeta {
+            name: Some(install.name.clone()),
+            labels: Some(BTreeMap::from([(key.to_owned(), value.to_owned())])),
+            owner_references: install.owner.clone().map(|it| vec![it]),
+            ..ObjectMeta::default()
+        },
+        webhooks: Some(webhooks),
+    })
+}
+
+fn webhook(
+    install: &Install,
+    policy: &str,
+    selectors: &Selectors,
+    ca_bundle: &str,
+) -> MutatingWebhook {
+    let Selectors { namespaces, pods } = selectors;
+    let exempt = admission::SYSTEM_NAMESPACES
+        .into_iter()
+        .chain([install.namespace.as_str()]);
+    let opted_out = || none_of(admission::REWRITE, [admission::OPTED_OUT]);
+    let condition = |name: &str, expression: &str| MatchCondition {
+        name: name.to_owned(),
+        expression: expression.trim().to_owned(),
+    };
+    MutatingWebhook {
+        name: format!("{policy}{SUFFIX}"),
+        client_config: install.client_config(policy, ca_bundle),
+        rules: Some(vec![
+            rule("CREATE", "pods"),
+            rule("UPDATE", "pods/ephemeralcontainers"),
+        ]),
+        namespace_selector: Some(and(
+            namespaces,
+            [none_of("kubernetes.io/metadata.name", exempt), opted_out()],
+        )),
+        object_selector: Some(and(pods, [opted_out()])),
+        match_conditions: Some(vec![
+            condition("not-a-mirror-pod", NOT_A_MIRROR_POD),
+            condition("some-image-is-from-elsewhere", SOME_IMAGE_IS_FROM_ELSEWHERE),
+        ]),
+        match_policy: Some("Equivalent".to_owned()),
+        failure_policy: Some("Ignore".to_owned()),
+        timeout_seconds: Some(2),
+        side_effects: "None".to_owned(),
+        reinvocation_policy: Some("IfNeeded".to_owned()),
+        admission_review_versions: vec!["v1".to_owned()],
+    }
+}
+
+fn rule(operation: &str, resource: &str) -> RuleWithOperations {
+    let one = |it: &str| Some(vec![it.to_owned()]);
+    RuleWithOperations {
+        api_groups: one(""),
+        api_versions: one("v1"),
+        operations: one(operation),
+        resources: one(resource),
+        scope: Some("Namespaced".to_owned()),
+    }
+}
+
+/// What `selector` selects, without what a requirement of `also` forbids.
+fn and(
+    selector: &Option<LabelSelector>,
+    also: impl IntoIterator<Item = LabelSelectorRequirement>,
+) -> LabelSelector {
+    let mut selector = selector.clone().unwrap_or_default();
+    let expressions = selector.match_expressions.get_or_insert_default();
+    expressions.extend(also);
+    selector
+}
+
+fn none_of<'a>(key: &str, values: impl IntoIterator<Item = &'a str>) -> LabelSelectorRequirement {
+    LabelSelectorRequirement {
+        key: key.to_owned(),
+        operator: "NotIn".to_owned(),
+        values: Some(values.into_iter().map(str::to_owned).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

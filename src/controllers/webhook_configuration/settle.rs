@@ -1,0 +1,300 @@
+//! Bringing the configuration in line, and the leader's loop that turns certificates and
+//! configuration together: a new authority is trusted everywhere before anything of it is shown.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, ResourceExt};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Install, MANAGED_BY, Selectors, desired};
+use crate::controllers::certificates::{self, Keeper, Store};
+
+/// A round that takes longer is given up and begun again.
+const ROUND: Duration = Duration::from_secs(10);
+/// The configuration and the certificates are looked at this often though nothing happens.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// What a round came to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settled {
+    /// What was written.
+    pub written: Written,
+    /// The policies that the API server refuses, with its reason. The others are in force.
+    pub refused: BTreeMap<String, String>,
+}
+
+/// What was done to the configuration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Written {
+    /// It was as it should be.
+    Nothing,
+    /// There was none.
+    Created,
+    /// It differed: the policies have changed, or somebody edited it.
+    Replaced,
+    /// No policy is left.
+    Deleted,
+}
+
+/// Why the configuration could not be brought in line; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It could not be read.
+    #[error("read the webhook configuration {name}")]
+    Read {
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// It could not be written, for instance since it has changed meanwhile.
+    #[error("write the webhook configuration {name}")]
+    Write {
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// The certificates come first, and could not be brought in line.
+    #[error("bring the certificates in line")]
+    Certificates(#[source] certificates::Error),
+    /// The API server did not answer in time.
+    #[error("the API server did not answer within {ROUND:?}")]
+    TimedOut,
+}
+
+type Configurations = Api<MutatingWebhookConfiguration>;
+
+/// Keeps certificates and configuration in line until `term` ends: at once when `woken` is notified
+/// or when somebody else changes either, and every minute. `policies` says which policies there are;
+/// `refused` is told which of them the API server does not take. Only the leader may run this.
+pub async fn lead(
+    (configurations, install): (&Configurations, &Install),
+    keeper: &Keeper,
+    policies: impl Fn() -> BTreeMap<String, Selectors>,
+    refused: impl Fn(&BTreeMap<String, String>),
+    (woken, term): (&Notify, &CancellationToken),
+) {
+    let name = format!("metadata.name={}", install.name);
+    let config = watcher::Config::default().fields(&name);
+    let edits = watcher(configurations.clone(), config).default_backoff();
+    let config = watcher::Config::default().fields(&format!("metadata.name={}", keeper.name));
+    let secrets = watcher(keeper.secrets.clone(), config).default_backoff();
+    let edits = edits.map(|it| it.map(|_| ()));
+    let mut edits = pin!(futures::stream::select(
+        edits,
+        secrets.map(|it| it.map(|_| ()))
+    ));
+    let mut trusted = Trusted::default();
+    let mut writes = 0;
+    loop {
+        let policies = policies();
+        let round = round((configurations, install), keeper, &policies, &mut trusted);
+        let next = match timeout(ROUND, round).await.unwrap_or(Err(Error::TimedOut)) {
+            Ok((settled, next)) => {
+                refused(&settled.refused);
+                writes = if settled.written == Written::Nothing {
+                    0
+                } else {
+                    writes + 1
+                };
+                until(next).min(SWEEP)
+            }
+            Err(error) => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "admission is not in line"
+                );
+                Duration::from_secs(1)
+            }
+        };
+        // Where another controller keeps changing what we write, neither wins by haste.
+        let patience = Duration::from_secs((1_u64 << writes.min(6)) - 1).min(SWEEP);
+        let wait = async {
+            sleep(patience).await;
+            tokio::select! {
+                () = woken.notified() => {}
+                _ = edits.next() => {}
+                () = sleep(next.saturating_sub(patience)) => {}
+            }
+        };
+        tokio::select! {
+            () = term.cancelled() => return,
+            () = wait => {}
+        }
+    }
+}
+
+/// When the newest authority was first seen in the configuration; forgotten with the term, since
+/// waiting again costs nothing.
+#[derive(Default)]
+struct Trusted(Option<(String, Timestamp)>);
+
+impl Trusted {
+    fn since(&self, store: &Store) -> Option<Timestamp> {
+        let (authority, since) = self.0.as_ref()?;
+        (*authority == store.newest.name).then_some(*since)
+    }
+}
+
+async fn round(
+    (configurations, install): (&Configurations, &Install),
+    keeper: &Keeper,
+    policies: &BTreeMap<String, Selectors>,
+    trusted: &mut Trusted,
+) -> Result<(Settled, Timestamp), Error> {
+    let now = Timestamp::now();
+    let kept = certificates::settle(keeper, |it| trusted.since(it), now).await;
+    let (store, next) = kept.map_err(Error::Certificates)?;
+    let settled = settle(configurations, install, policies, &store.bundle()).await?;
+    if trusted.since(&store).is_none() {
+        trusted.0 = Some((store.newest.name.clone(), Timestamp::now()));
+        return Ok((settled, Timestamp::now() + keeper.lifetimes.settle));
+    }
+    Ok((settled, next))
+}
+
+fn until(at: Timestamp) -> Duration {
+    at.duration_since(Timestamp::now())
+        .try_into()
+        .unwrap_or_default()
+}
+
+/// Makes the configuration what `policies` and `ca_bundle` say. When this returns, every API server
+/// will trust all of `ca_bundle` as soon as it has noticed. A policy that the API server refuses
+/// does not keep the others out of force.
+pub async fn settle(
+    configurations: &Configurations,
+    install: &Install,
+    policies: &BTreeMap<String, Selectors>,
+    ca_bundle: &str,
+) -> Result<Settled, Error> {
+    let name = &install.name;
+    let live = configurations.get_opt(name).await;
+    let live = live.map_err(|source| Error::Read {
+        name: name.clone(),
+        source,
+    })?;
+    let write = |source| Error::Write {
+        name: name.clone(),
+        source,
+    };
+    let wanted = desired(install, policies, ca_bundle);
+    match put(configurations, live.as_ref(), wanted).await {
+        Ok(written) => Ok(Settled {
+            written,
+            refused: BTreeMap::new(),
+        }),
+        Err(kube::Error::Api(status)) if status.is_invalid() => {
+            let refused = refused(configurations, install, policies, ca_bundle)
+                .await
+                .map_err(write)?;
+            let accepted = policies
+                .iter()
+                .filter(|(policy, _)| !refused.contains_key(*policy));
+            let accepted = accepted
+                .map(|(policy, it)| (policy.clone(), it.clone()))
+                .collect();
+            let wanted = desired(install, &accepted, ca_bundle);
+            let written = put(configurations, live.as_ref(), wanted)
+                .await
+                .map_err(write)?;
+            Ok(Settled { written, refused })
+        }
+        Err(source) => Err(write(source)),
+    }
+}
+
+/// One write at most, over exactly what was found.
+async fn put(
+    configurations: &Configurations,
+    live: Option<&MutatingWebhookConfiguration>,
+    wanted: Option<MutatingWebhookConfiguration>,
+) -> Result<Written, kube::Error> {
+    let parameters = PostParams::default();
+    let written = match (live, wanted) {
+        (None, None) => return Ok(Written::Nothing),
+        (Some(live), Some(wanted)) if is_equal(live, &wanted) => return Ok(Written::Nothing),
+        (Some(live), Some(mut wanted)) => {
+            wanted
+                .metadata
+                .resource_version
+                .clone_from(&live.metadata.resource_version);
+            configurations
+                .replace(&live.name_any(), &parameters, &wanted)
+                .await?;
+            Written::Replaced
+        }
+        (None, Some(wanted)) => {
+            configurations.create(&parameters, &wanted).await?;
+            Written::Created
+        }
+        (Some(live), None) => {
+            let found = Preconditions {
+                resource_version: live.metadata.resource_version.clone(),
+                uid: live.metadata.uid.clone(),
+            };
+            let parameters = DeleteParams::default().preconditions(found);
+            configurations.delete(&live.name_any(), &parameters).await?;
+            Written::Deleted
+        }
+    };
+    info!(?written, "webhook configuration");
+    Ok(written)
+}
+
+/// Annotations and further labels are anybody's; the webhooks are ours alone.
+fn is_equal(live: &MutatingWebhookConfiguration, wanted: &MutatingWebhookConfiguration) -> bool {
+    let webhooks = |it: &MutatingWebhookConfiguration| -> Vec<MutatingWebhook> {
+        it.webhooks.clone().unwrap_or_default()
+    };
+    let (key, value) = MANAGED_BY;
+    webhooks(live) == webhooks(wanted)
+        && live.labels().get(key).is_some_and(|it| it == value)
+        && live.owner_references() == wanted.owner_references()
+}
+
+/// The policies that the API server takes in no configuration, each tried alone without effect.
+async fn refused(
+    configurations: &Configurations,
+    install: &Install,
+    policies: &BTreeMap<String, Selectors>,
+    ca_bundle: &str,
+) -> Result<BTreeMap<String, String>, kube::Error> {
+    let dry_run = PostParams {
+        dry_run: true,
+        field_manager: None,
+    };
+    let mut refused = BTreeMap::new();
+    for (policy, selectors) in policies {
+        let alone = BTreeMap::from([(policy.clone(), selectors.clone())]);
+        let Some(mut alone) = desired(install, &alone, ca_bundle) else {
+            continue;
+        };
+        alone.metadata.name = None;
+        alone.metadata.generate_name = Some(format!("{}-", install.name));
+        match configurations.create(&dry_run, &alone).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_invalid() => {
+                warn!(
+                    policy,
+                    reason = status.message,
+                    "the API server refuses the policy"
+                );
+                refused.insert(policy.clone(), status.message.clone());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(refused)
+}

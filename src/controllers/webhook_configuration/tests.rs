@@ -1,0 +1,152 @@
+use expect_test::expect_file;
+use kube::core::{Selector, SelectorExt};
+use proptest::prelude::*;
+
+use super::*;
+
+const OURS: &str = "ecr-operator-system";
+
+fn install() -> Install {
+    Install {
+        namespace: OURS.to_owned(),
+        name: "ecr-operator".to_owned(),
+        endpoint: Endpoint::Service {
+            name: "ecr-operator".to_owned(),
+            port: 443,
+        },
+        owner: None,
+    }
+}
+
+fn one(selectors: Selectors) -> MutatingWebhook {
+    let policies = BTreeMap::from([("prod".to_owned(), selectors)]);
+    let configuration = desired(&install(), &policies, "CA").unwrap();
+    configuration.webhooks.unwrap().remove(0)
+}
+
+fn matches(selector: &Option<LabelSelector>, labels: &[(&str, &str)]) -> bool {
+    let selector = Selector::try_from(selector.clone().unwrap()).unwrap();
+    let labels = labels
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    selector.matches(&labels.collect())
+}
+
+#[test]
+fn one_webhook_a_policy_in_the_order_of_names() {
+    let policies = BTreeMap::from([
+        ("prod".to_owned(), Selectors::default()),
+        ("base".to_owned(), Selectors::default()),
+    ]);
+    let webhooks = desired(&install(), &policies, "CA")
+        .unwrap()
+        .webhooks
+        .unwrap();
+    let names: Vec<_> = webhooks.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "base.image-admission.ecr-operator.dev",
+            "prod.image-admission.ecr-operator.dev"
+        ]
+    );
+    let yaml = serde_saphyr::to_string(&webhooks[0]).unwrap();
+    expect_file!["webhook.yaml"].assert_eq(&yaml);
+}
+
+#[test]
+fn no_policy_means_no_configuration() {
+    assert_eq!(desired(&install(), &BTreeMap::new(), "CA"), None);
+}
+
+#[test]
+fn outside_the_cluster_we_are_called_by_address() {
+    let endpoint = Endpoint::Url("https://127.0.0.1:9443/".to_owned());
+    let install = Install {
+        endpoint,
+        ..install()
+    };
+    let config = install.client_config("prod", "CA");
+    assert_eq!(
+        config.url.as_deref(),
+        Some("https://127.0.0.1:9443/mutate/prod")
+    );
+    assert_eq!(
+        install.host_names(),
+        BTreeSet::from(["127.0.0.1".to_owned()])
+    );
+    let six = Endpoint::Url("https://[::1]:9443".to_owned());
+    let six = Install {
+        endpoint: six,
+        ..install
+    }
+    .host_names();
+    assert_eq!(six, BTreeSet::from(["::1".to_owned()]));
+}
+
+#[test]
+fn a_label_opts_a_pod_or_a_namespace_out() {
+    let webhook = one(Selectors::default());
+    let namespace = ("kubernetes.io/metadata.name", "shop");
+    assert!(matches(&webhook.namespace_selector, &[namespace]));
+    assert!(!matches(
+        &webhook.namespace_selector,
+        &[namespace, ("ecr-operator.dev/rewrite", "false")]
+    ));
+    assert!(matches(&webhook.object_selector, &[]));
+    assert!(!matches(
+        &webhook.object_selector,
+        &[("ecr-operator.dev/rewrite", "false")]
+    ));
+}
+
+fn selector() -> impl Strategy<Value = Option<LabelSelector>> {
+    let key = prop::sample::select(vec![
+        "kubernetes.io/metadata.name",
+        "ecr-operator.dev/rewrite",
+        "app.kubernetes.io/name",
+    ]);
+    let value = prop::sample::select(vec![OURS, "kube-system", "ecr-operator", "false", "shop"]);
+    let operator = prop::sample::select(vec!["In", "NotIn", "Exists", "DoesNotExist"]);
+    let expression = (
+        key.clone(),
+        operator,
+        prop::collection::vec(value.clone(), 1..4),
+    )
+        .prop_map(|(key, operator, values)| LabelSelectorRequirement {
+            key: key.to_owned(),
+            operator: operator.to_owned(),
+            values: operator
+                .ends_with("In")
+                .then(|| values.into_iter().map(str::to_owned).collect()),
+        });
+    let labels = prop::collection::btree_map(
+        key.prop_map(str::to_owned),
+        value.prop_map(str::to_owned),
+        0..3,
+    );
+    let selector =
+        (labels, prop::collection::vec(expression, 0..3)).prop_map(|(labels, expressions)| {
+            LabelSelector {
+                match_labels: Some(labels),
+                match_expressions: Some(expressions),
+            }
+        });
+    prop::option::of(selector)
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_policy_selects_our_own_pods_and_the_systems_are_never_matched(
+        namespaces in selector(),
+        pods in selector(),
+        ours in prop::sample::select(vec![OURS, "kube-system", "kube-node-lease"]),
+        more in prop::collection::btree_map("[a-z]{1,5}", "[a-z]{0,5}", 0..3),
+    ) {
+        let webhook = one(Selectors { namespaces, pods });
+        // The API server itself puts this label on every namespace, and lets nobody change it.
+        let mut labels = vec![("kubernetes.io/metadata.name", ours)];
+        labels.extend(more.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        prop_assert!(!matches(&webhook.namespace_selector, &labels));
+    }
+}
