@@ -8,3 +8,4 @@ mod crds;
 mod dependencies;
 mod emulator;
 mod plane;
+mod readme;

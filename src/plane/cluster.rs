@@ -7,7 +7,7 @@ use std::env;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::Client;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
 use kube::runtime::wait::await_condition;
 use tokio::time::timeout;
@@ -139,8 +139,8 @@ impl Cluster {
         kubeconfig::with_token(&self.kubeconfig, token.unwrap_or_default())
     }
 
-    /// Makes a namespace with these labels and waits until Pods can be created in it: each needs
-    /// the default service account, which the controller manager makes.
+    /// Makes a namespace with these labels, or takes the one that is there, and waits until Pods can
+    /// be created in it: each needs the default service account, which the controller manager makes.
     pub async fn create_namespace(&self, name: &str, labels: &[(&str, &str)]) -> Result<(), Error> {
         let act = || format!("create the namespace {name}");
         let client = self.client().await?;
@@ -153,8 +153,11 @@ impl Cluster {
                 .collect(),
         );
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        let created = namespaces.create(&PostParams::default(), &namespace).await;
-        created.map_err(asking(act()))?;
+        let owner = PatchParams::apply("ecr-operator-plane").force();
+        let applied = namespaces
+            .patch(name, &owner, &Patch::Apply(&namespace))
+            .await;
+        applied.map_err(asking(act()))?;
         let accounts: Api<ServiceAccount> = Api::namespaced(client, name);
         let there = |it: Option<&ServiceAccount>| it.is_some();
         match timeout(PATIENCE, await_condition(accounts, "default", there)).await {
