@@ -25,6 +25,7 @@ impl Registry {
     /// Lists the images of `name` that can be pulled: a call for every 1,000. Archived images can
     /// not be pulled and are left out; a repository that does not exist has no images.
     pub async fn images(&self, name: &RepositoryName) -> Result<Images, Error> {
+        const CALL: Operation = Operation::DescribeImages;
         let mut images = Images::default();
         let mut next = None;
         loop {
@@ -33,18 +34,18 @@ impl Registry {
             let send = send.registry_id(self.id()).repository_name(name.as_str());
             let send = send.filter(active.build()).max_results(IMAGES_A_PAGE);
             let send = send.set_next_token(next).send();
-            let answer = self.call(Operation::DescribeImages, send).await;
+            let answer = self.call(CALL, send).await;
             let Some(page) = found(answer, &["RepositoryNotFoundException"])? else {
                 return Ok(Images::default());
             };
-            for image in page.image_details() {
-                let Some(digest) = image.image_digest() else {
+            for image in self.listed(CALL, page.image_details)? {
+                let Some(digest) = image.image_digest else {
                     continue;
                 };
-                images.digests.insert(digest.to_owned());
-                for tag in image.image_tags() {
-                    images.tags.insert(tag.clone(), digest.to_owned());
+                for tag in image.image_tags.unwrap_or_default() {
+                    images.tags.insert(tag, digest.clone());
                 }
+                images.digests.insert(digest);
             }
             next = page.next_token;
             if next.is_none() {

@@ -55,15 +55,16 @@ pub enum Prewarm {
 impl Registry {
     /// All pull-through cache rules of the registry, by prefix.
     pub async fn rules(&self) -> Result<BTreeMap<Prefix, Observed>, Error> {
+        const CALL: Operation = Operation::DescribePullThroughCacheRules;
         let mut rules = BTreeMap::new();
         let mut next = None;
         loop {
             let send = self.session.read.describe_pull_through_cache_rules();
             let send = send.registry_id(self.id()).max_results(RULES_A_PAGE);
             let send = send.set_next_token(next).send();
-            let page = self.call(Operation::DescribePullThroughCacheRules, send);
-            let page = page.await?;
-            rules.extend(page.pull_through_cache_rules().iter().map(|it| {
+            let page = self.call(CALL, send).await?;
+            let listed = self.listed(CALL, page.pull_through_cache_rules)?;
+            rules.extend(listed.iter().map(|it| {
                 let observed = observed(it);
                 (observed.prefix.clone(), observed)
             }));

@@ -98,6 +98,19 @@ impl Registry {
         }
     }
 
+    /// The items of a page. An answer without any list is none: taken for an empty one, it would
+    /// say that everything is gone.
+    pub(super) fn listed<T>(
+        &self,
+        operation: Operation,
+        items: Option<Vec<T>>,
+    ) -> Result<Vec<T>, Error> {
+        items.ok_or_else(|| {
+            let message = "the answer has no list in it";
+            Error::new(ErrorKind::Unexpected, operation, &self.name, message)
+        })
+    }
+
     /// The id that every ECR call names, so that no call can reach another account's registry.
     pub(super) fn id(&self) -> &str {
         self.name.account.as_str()

@@ -70,11 +70,10 @@ impl Registry {
         let Some(page) = found(answer, &["RepositoryNotFoundException"])? else {
             return Ok(Contents::Empty);
         };
-        // A page may be empty with another behind it: in doubt there are images.
-        if page.image_ids().is_empty() && page.next_token().is_none() {
-            Ok(Contents::Empty)
-        } else {
-            Ok(Contents::Images)
+        // A page may be empty with another behind it, or cut short: in doubt there are images.
+        match (page.image_ids.as_deref(), page.next_token) {
+            (Some([]), None) => Ok(Contents::Empty),
+            (Some(_) | None, _) => Ok(Contents::Images),
         }
     }
 
@@ -147,14 +146,15 @@ impl Registry {
     }
 
     async fn list_repositories(&self) -> Result<Snapshot, Error> {
+        const CALL: Operation = Operation::DescribeRepositories;
         let mut listed = Snapshot::new();
         let mut next = None;
         loop {
             let send = self.session.read.describe_repositories();
             let send = send.registry_id(self.id()).max_results(REPOSITORIES_A_PAGE);
             let send = send.set_next_token(next).send();
-            let page = self.call(Operation::DescribeRepositories, send).await?;
-            for repository in page.repositories() {
+            let page = self.call(CALL, send).await?;
+            for repository in &self.listed(CALL, page.repositories)? {
                 match (repository_name(repository), observed(repository)) {
                     (Some(name), Some(observed)) => {
                         listed.insert(name, observed);
@@ -173,6 +173,7 @@ impl Registry {
     }
 
     async fn list_tags(&self) -> Result<BTreeMap<RepositoryName, Tags>, Error> {
+        const CALL: Operation = Operation::GetResources;
         let mut listed = BTreeMap::new();
         let mut next = None;
         loop {
@@ -180,17 +181,19 @@ impl Registry {
             let send = send.resource_type_filters("ecr:repository");
             let send = send.resources_per_page(TAGGED_A_PAGE);
             let send = send.set_pagination_token(next).send();
-            let page = self.call(Operation::GetResources, send).await?;
-            for resource in page.resource_tag_mapping_list() {
-                let arn = resource.resource_arn().unwrap_or_default();
+            let page = self.call(CALL, send).await?;
+            for resource in self.listed(CALL, page.resource_tag_mapping_list)? {
+                let arn = resource.resource_arn.unwrap_or_default();
                 let name = arn.split_once(":repository/").map(|(_, it)| it);
                 let Some(Ok(name)) = name.map(str::parse::<RepositoryName>) else {
                     debug!(arn, "left out a tagged resource that is no repository");
                     continue;
                 };
-                let tags = resource.tags().iter();
-                let tags = tags.map(|it| (it.key.clone(), it.value.clone())).collect();
-                listed.insert(name, tags);
+                let tags = resource.tags.unwrap_or_default();
+                listed.insert(
+                    name,
+                    tags.into_iter().map(|it| (it.key, it.value)).collect(),
+                );
             }
             // The tagging API ends its pages with an empty token.
             next = page.pagination_token.filter(|it| !it.is_empty());
