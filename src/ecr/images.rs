@@ -1,25 +1,15 @@
 //! Facts about images: which tags and digests of a repository can be pulled now.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageStatusFilter};
 
 use super::error::Error;
 use super::operation::Operation;
 use super::registry::{Registry, found};
 use crate::domain::RepositoryName;
+use crate::domain::facts::Images;
 
 /// AWS's largest page of `DescribeImages`.
 const IMAGES_A_PAGE: i32 = 1000;
-
-/// The images of a repository that can be pulled.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Images {
-    /// The digest under each tag.
-    pub tags: BTreeMap<String, String>,
-    /// All digests, tagged or not.
-    pub digests: BTreeSet<String>,
-}
 
 impl Registry {
     /// Lists the images of `name` that can be pulled: a call for every 1,000. Archived images can

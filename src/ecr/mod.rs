@@ -23,7 +23,6 @@ mod snapshot;
 pub use calls::{Answer, Count};
 pub use error::{Error, ErrorKind};
 pub use gate::Health;
-pub use images::Images;
 pub use limiter::{Pace, Priority};
 pub use operation::Operation;
 pub use pull_through::{Prewarm, Validation};
