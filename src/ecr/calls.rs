@@ -165,3 +165,6 @@ fn says_throttled(body: &[u8]) -> bool {
         is_throttling(code)
     })
 }
+
+#[cfg(test)]
+mod tests;

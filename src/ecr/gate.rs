@@ -66,13 +66,30 @@ impl Gate {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let answer = self.pass(operation, priority, send).await;
-        self.calls.count(
-            operation,
-            match &answer {
-                Ok(_) => Answer::Done,
-                Err(error) => Answer::Failed(error.kind),
-            },
-        );
+        self.counted(operation, answer)
+    }
+
+    /// Makes a call to STS, which is another service: it has rates of its own, and its silence says
+    /// nothing of ECR.
+    pub(super) async fn ask_sts<T, E>(
+        &self,
+        operation: Operation,
+        send: BoxFuture<'_, Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let answer = send.await;
+        let answer = answer.map_err(|it| Error::of(operation, &self.registry, &it));
+        self.counted(operation, answer)
+    }
+
+    fn counted<T>(&self, operation: Operation, answer: Result<T, Error>) -> Result<T, Error> {
+        let what = match &answer {
+            Ok(_) => Answer::Done,
+            Err(error) => Answer::Failed(error.kind),
+        };
+        self.calls.count(operation, what);
         answer
     }
 

@@ -16,6 +16,7 @@ mod operation;
 mod pull_through;
 mod registry;
 mod repositories;
+mod session;
 mod sessions;
 mod settings;
 mod snapshot;

@@ -11,7 +11,7 @@ use super::error::{Error, ErrorKind};
 use super::gate::{Gate, Health};
 use super::limiter::Priority;
 use super::operation::Operation;
-use super::sessions::Session;
+use super::session::Session;
 use super::snapshot::{Memory, Seen, Snapshot};
 use crate::domain::{self, RepositoryName};
 

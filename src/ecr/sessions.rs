@@ -1,42 +1,36 @@
-//! Who we are to AWS. One session per registry and identity: its credentials are fetched once and
-//! renewed by the SDK, and before its first other call STS must have told that they are of the
-//! account which the registry is declared to belong to.
+//! Who we are to AWS. There is one session per registry and identity, opened once however many ask
+//! for it, and handed out only when STS has told that its credentials are of the account which the
+//! registry is declared to belong to.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::meta::region::RegionProviderChain;
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_ecr::config::StalledStreamProtectionConfig;
 use aws_sdk_ecr::config::retry::{RetryConfig, RetryPartition, TokenBucket};
-use aws_sdk_ecr::config::timeout::TimeoutConfig;
-use aws_sdk_ecr::config::{IdentityCache, Region, RuntimeComponents, SharedHttpClient};
+use aws_sdk_ecr::config::{
+    Region, RuntimeComponents, SharedHttpClient, StalledStreamProtectionConfig,
+};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls;
-use futures::FutureExt;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
-use super::calls::{Attempts, Count};
+use super::calls::Count;
 use super::error::{Error, ErrorKind};
 use super::gate::Gate;
-use super::limiter::Priority;
-use super::operation::Operation;
 use super::registry::Registry;
-use super::settings::{Ambient, Settings, Timeouts};
+use super::session::{Opening, Session, timeout_config};
+use super::settings::{Ambient, Settings};
 use super::snapshot::Memory;
 use crate::domain;
-use crate::domain::owner;
 
-/// A session is opened, and its account proven, anew after this long.
-const LIFE: Duration = Duration::from_secs(3600);
-/// For this long a refusal of STS is believed, so that a thousand objects ask once.
+/// For this long a failure to open a session is believed, so that a thousand objects ask once: a
+/// refusal of STS, and anything else.
 const REFUSAL: Duration = Duration::from_secs(15);
+const WEATHER: Duration = Duration::from_secs(5);
 /// Attempts of one call, the first included.
 const ATTEMPTS: u32 = 3;
 
@@ -60,11 +54,8 @@ pub struct Sessions {
     settings: Settings,
     base: SdkConfig,
     places: Mutex<BTreeMap<domain::Registry, Place>>,
-    slots: Mutex<HashMap<(domain::Registry, Identity), SharedSlot>>,
+    slots: Mutex<HashMap<(domain::Registry, Identity), Arc<Slot>>>,
 }
-
-/// Locked while a session is being opened, so that it is opened once.
-type SharedSlot = Arc<AsyncMutex<Slot>>;
 
 /// What belongs to an account and region rather than to a session.
 #[derive(Clone, Debug)]
@@ -74,30 +65,21 @@ struct Place {
     partition: RetryPartition,
 }
 
-/// What became of the last attempt to open a session.
+/// The session of one registry and identity, once there is one.
 #[derive(Debug, Default)]
-enum Slot {
-    #[default]
-    Empty,
-    Open(Arc<Session>),
-    Refused {
-        error: Error,
-        until: Instant,
-    },
+struct Slot {
+    state: Mutex<State>,
+    /// Held by the one who opens a session.
+    opening: AsyncMutex<()>,
 }
 
-/// Clients that share one set of credentials.
-#[derive(Debug)]
-pub(super) struct Session {
-    /// For reads.
-    pub(super) read: aws_sdk_ecr::Client,
-    /// For writes, which must not outlive a leader's term.
-    pub(super) write: aws_sdk_ecr::Client,
-    /// For tags in bulk.
-    pub(super) tagging: aws_sdk_resourcegroupstagging::Client,
-    sts: aws_sdk_sts::Client,
-    opened: Instant,
-    distrusted: AtomicBool,
+/// What became of the attempts to open a session.
+#[derive(Clone, Debug, Default)]
+struct State {
+    /// The last one that was opened.
+    session: Option<Arc<Session>>,
+    /// The failure since, and until when it is believed.
+    failure: Option<(Error, Instant)>,
 }
 
 impl Sessions {
@@ -178,131 +160,105 @@ impl Sessions {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             slots.entry(key).or_default().clone()
         };
-        let mut slot = slot.lock().await; // who comes second finds what the first one opened
-        match &*slot {
-            Slot::Open(session) if session.is_trusted() => return Ok(session.clone()),
-            Slot::Refused { error, until } if Instant::now() < *until => return Err(error.clone()),
-            Slot::Empty | Slot::Open(_) | Slot::Refused { .. } => {}
+        if let Some(answer) = slot.state().settled() {
+            return answer;
         }
-        let session = self.open(registry, identity, place).await;
-        match session.prove(registry, &place.gate).await {
-            Ok(()) => {
-                let session = Arc::new(session);
-                *slot = Slot::Open(session.clone());
-                Ok(session)
-            }
-            Err(error) => {
-                *slot = Slot::after(&error);
-                Err(error)
-            }
-        }
-    }
-
-    async fn open(
-        &self,
-        registry: &domain::Registry,
-        identity: &Identity,
-        place: &Place,
-    ) -> Session {
-        let Settings {
-            cluster,
-            endpoints,
-            timeouts,
-            ..
-        } = &self.settings;
-        let base = self.base.to_builder();
-        let mut config = base
-            .region(Region::new(registry.region.to_string()))
-            .identity_cache(IdentityCache::lazy().build()) // one for all clients of this session
-            .build();
-        if let Identity::Role { arn, external_id } = identity {
-            // An endpoint in the shared configuration reaches every service, so STS gets its own.
-            let sts = with_endpoint(&config, endpoints.sts.as_deref());
-            let provider = AssumeRoleProvider::builder(arn)
-                .configure(&sts)
-                .session_name(session_name(cluster.as_str()))
-                .tags([(owner::CLUSTER, cluster.as_str())]);
-            let provider = match external_id {
-                Some(external_id) => provider.external_id(external_id),
-                None => provider,
-            };
-            let provider = SharedCredentialsProvider::new(provider.build().await);
-            config = config.into_builder().credentials_provider(provider).build();
-        }
-        let ecr = |timeout| {
-            let config = with_endpoint(&config, endpoints.ecr.as_deref());
-            let config = aws_sdk_ecr::config::Builder::from(&config)
-                .retry_partition(place.partition.clone())
-                .timeout_config(timeout_config(timeouts, timeout))
-                .interceptor(Attempts(place.gate.clone()))
-                .build();
-            aws_sdk_ecr::Client::from_conf(config)
+        let _opening = match slot.opening.try_lock() {
+            Ok(opening) => opening,
+            // While one asks again, the others keep what they had; the first time they wait for it.
+            Err(_) => match slot.state().latest() {
+                Some(answer) => return answer,
+                None => slot.opening.lock().await,
+            },
         };
-        let tagging = with_endpoint(&config, endpoints.tagging.as_deref());
-        let tagging = aws_sdk_resourcegroupstagging::config::Builder::from(&tagging)
-            .retry_partition(place.partition.clone())
-            .interceptor(Attempts(place.gate.clone()))
-            .build();
-        Session {
-            read: ecr(timeouts.read),
-            write: ecr(timeouts.write),
-            tagging: aws_sdk_resourcegroupstagging::Client::from_conf(tagging),
-            sts: aws_sdk_sts::Client::new(&with_endpoint(&config, endpoints.sts.as_deref())),
-            opened: Instant::now(),
-            distrusted: AtomicBool::new(false),
+        if let Some(answer) = slot.state().settled() {
+            return answer;
         }
+        let opening = Opening {
+            settings: &self.settings,
+            base: &self.base,
+            gate: &place.gate,
+            partition: &place.partition,
+        };
+        let session = Session::open(opening, registry, identity).await;
+        let proof = session.prove(registry, &place.gate).await;
+        slot.settle(proof.map(|()| Arc::new(session)))
     }
 }
 
 impl Slot {
-    /// What stays of a failure to open a session: STS's refusals, not the weather.
-    fn after(error: &Error) -> Self {
-        match error.kind {
-            ErrorKind::AccessDenied
-            | ErrorKind::AssumeRoleDenied
-            | ErrorKind::CredentialsRejected
-            | ErrorKind::WrongAccount => Self::Refused {
-                error: error.clone(),
-                until: Instant::now() + REFUSAL,
-            },
-            ErrorKind::Throttled
-            | ErrorKind::NotFound
-            | ErrorKind::AlreadyExists
-            | ErrorKind::NotEmpty
-            | ErrorKind::LimitExceeded
-            | ErrorKind::InvalidParameter
-            | ErrorKind::Kms
-            | ErrorKind::Unavailable
-            | ErrorKind::Refused
-            | ErrorKind::Unexpected => Self::Empty,
+    fn state(&self) -> State {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clone()
+    }
+
+    /// Remembers what came of opening a session, and tells what to use now.
+    fn settle(&self, opened: Result<Arc<Session>, Error>) -> Result<Arc<Session>, Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match opened {
+            Ok(session) => {
+                *state = State {
+                    session: Some(session.clone()),
+                    failure: None,
+                };
+                Ok(session)
+            }
+            Err(error) if is_refusal(error.kind) => {
+                *state = State {
+                    session: None,
+                    failure: Some((error.clone(), Instant::now() + REFUSAL)),
+                };
+                Err(error)
+            }
+            Err(error) => {
+                state.failure = Some((error.clone(), Instant::now() + WEATHER));
+                // An older session outlives the weather.
+                state.usable().ok_or(error)
+            }
         }
     }
 }
 
-impl Session {
-    /// Asks STS whose credentials these are.
-    async fn prove(&self, registry: &domain::Registry, gate: &Gate) -> Result<(), Error> {
-        const WHO: Operation = Operation::GetCallerIdentity;
-        let send = self.sts.get_caller_identity().send().boxed();
-        let identity = gate.call(WHO, Priority::Edit, send).await?;
-        let account = identity.account().unwrap_or_default();
-        if account == registry.account.as_str() {
-            return Ok(());
+impl State {
+    /// The answer, if nobody has to be asked for it.
+    fn settled(&self) -> Option<Result<Arc<Session>, Error>> {
+        let Self { session, failure } = self;
+        if let Some(session) = session.as_ref().filter(|it| it.is_fresh()) {
+            return Some(Ok(session.clone()));
         }
-        let message = format!(
-            "the credentials are of account {account}, the environment declares {}",
-            registry.account
-        );
-        Err(Error::new(ErrorKind::WrongAccount, WHO, registry, message))
+        let (_, until) = failure.as_ref()?;
+        (Instant::now() < *until).then(|| self.latest())?
     }
 
-    /// Asks for a new session before the next use: AWS did not accept this one's credentials.
-    pub(super) fn distrust(&self) {
-        self.distrusted.store(true, Ordering::Relaxed);
+    /// What there is, fresh or not.
+    fn latest(&self) -> Option<Result<Arc<Session>, Error>> {
+        let failure = self.failure.as_ref();
+        let failure = failure.map(|(error, _)| Err(error.clone()));
+        self.usable().map(Ok).or(failure)
     }
 
-    fn is_trusted(&self) -> bool {
-        !self.distrusted.load(Ordering::Relaxed) && self.opened.elapsed() < LIFE
+    fn usable(&self) -> Option<Arc<Session>> {
+        self.session.clone().filter(|it| it.is_trusted())
+    }
+}
+
+/// Whether STS has said no, as against having said nothing.
+fn is_refusal(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::AccessDenied
+        | ErrorKind::AssumeRoleDenied
+        | ErrorKind::CredentialsRejected
+        | ErrorKind::WrongAccount => true,
+        ErrorKind::Throttled
+        | ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::NotEmpty
+        | ErrorKind::LimitExceeded
+        | ErrorKind::InvalidParameter
+        | ErrorKind::Kms
+        | ErrorKind::Unavailable
+        | ErrorKind::Refused
+        | ErrorKind::Unexpected => false,
     }
 }
 
@@ -320,31 +276,3 @@ fn http_client() -> SharedHttpClient {
         connector.build()
     })
 }
-
-fn timeout_config(timeouts: &Timeouts, operation: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(timeouts.connect)
-        .operation_attempt_timeout(timeouts.attempt)
-        .operation_timeout(operation)
-        .build()
-}
-
-fn with_endpoint(config: &SdkConfig, url: Option<&str>) -> SdkConfig {
-    let mut builder = config.to_builder();
-    if let Some(url) = url {
-        builder.set_endpoint_url(Some(url.to_owned()));
-    }
-    builder.build()
-}
-
-/// 2 to 64 of `[\w+=,.@-]`:
-/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>. The session tag has
-/// the cluster's whole name.
-fn session_name(cluster: &str) -> String {
-    let mut name = format!("ecr-operator@{cluster}");
-    name.truncate(64); // a cluster id is ASCII
-    name
-}
-
-#[cfg(test)]
-mod tests;

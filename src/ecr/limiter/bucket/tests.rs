@@ -154,16 +154,15 @@ fn a_retry_is_paid_for_like_a_call_and_the_debt_is_bounded() {
     assert!(run.call() < Duration::from_secs(2));
 }
 
-/// AWS lets a hard number of calls through each second, and we are not told which.
-#[test]
-fn an_unknown_quota_is_found_and_used() {
-    const QUOTA: f64 = 5.0;
+/// AWS lets a hard number of calls through each second, and we are not told which: how many of 120
+/// seconds' calls are granted, and how many more are asked for in vain.
+fn under_a_quota(quota: f64) -> (u32, u32) {
     let mut run = Run::new(10.0);
-    let (mut tokens, mut filled) = (QUOTA, run.now);
+    let (mut tokens, mut filled) = (quota, run.now);
     let (mut granted, mut refused) = (0, 0);
     while run.now - run.began < Duration::from_secs(120) {
         run.call();
-        tokens = (tokens + (run.now - filled).as_secs_f64() * QUOTA).min(QUOTA);
+        tokens = (tokens + (run.now - filled).as_secs_f64() * quota).min(quota);
         filled = run.now;
         if tokens >= 1.0 {
             tokens -= 1.0;
@@ -174,6 +173,18 @@ fn an_unknown_quota_is_found_and_used() {
             run.bucket.throttled(run.now);
         }
     }
-    assert!(granted > 120 * 5 * 2 / 3, "{granted} granted");
-    assert!(refused < granted / 5, "{refused} refused of {granted}");
+    (granted, refused)
+}
+
+#[test]
+fn an_unknown_quota_is_found_and_used() {
+    for quota in [2, 5, 10, 20] {
+        let (granted, refused) = under_a_quota(f64::from(quota));
+        let possible = 120 * quota;
+        assert!(granted >= possible * 9 / 10, "{granted} of {possible}");
+        assert!(
+            refused <= granted / 2,
+            "{refused} refused, {granted} granted"
+        );
+    }
 }
