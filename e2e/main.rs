@@ -6,6 +6,7 @@ mod architecture;
 mod chart;
 mod crds;
 mod dependencies;
+mod ecr;
 mod emulator;
 mod plane;
 mod readme;
