@@ -8,7 +8,9 @@ use super::owner::Owner;
 use super::{lifecycle, policy};
 
 mod deletion;
+mod gap;
 mod plan;
+mod words;
 
 pub use deletion::{Contents, Deletion, DeletionPolicy, Kept, Released, plan_deletion};
 pub use plan::{Change, Create, Difference, Plan, Refusal, plan};
@@ -84,6 +86,27 @@ pub enum Reading<T> {
     Foreign(String),
 }
 
+impl Desired {
+    /// The tags to hold: the user's, and the owner tags over them.
+    pub fn all_tags(&self) -> BTreeMap<String, String> {
+        let mut tags = self.tags.clone();
+        tags.extend(self.owner.tags());
+        tags
+    }
+
+    /// Whether it says anything about documents, which no list tells.
+    pub fn manages_documents(&self) -> bool {
+        self.policy != Setting::Unmanaged || self.lifecycle != Setting::Unmanaged
+    }
+
+    /// Whether `observed` leaves open how a managed document is: a plan made from it says nothing
+    /// about that document, so it takes a read to know that the repository is in step.
+    pub fn needs_reading(&self, observed: &Observed) -> bool {
+        (self.policy != Setting::Unmanaged && observed.policy == Reading::NotRead)
+            || (self.lifecycle != Setting::Unmanaged && observed.lifecycle == Reading::NotRead)
+    }
+}
+
 /// Whether this cluster manages the repository, or only looks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Management {
@@ -123,7 +146,8 @@ pub enum Mutability {
 pub enum Encryption {
     /// Keys that Amazon S3 manages (`AES256`).
     Aes256,
-    /// AWS KMS; `None` means the account's `aws/ecr` key, which ECR reports by its ARN.
+    /// AWS KMS, with a key by ARN, id or alias; `None` means the account's `aws/ecr` key. ECR
+    /// reports either by its ARN.
     Kms(Option<String>),
     /// Two layers with AWS KMS; GovCloud only.
     KmsDsse(Option<String>),
@@ -131,5 +155,9 @@ pub enum Encryption {
     Other(String),
 }
 
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -97,3 +97,6 @@ pub fn plan_deletion(
     let owner_tags = BTreeSet::from(owner::KEYS.map(str::to_owned));
     Released::Kept(Change::UntagResource(owner_tags), kept)
 }
+
+#[cfg(test)]
+mod tests;

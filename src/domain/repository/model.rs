@@ -1,0 +1,173 @@
+//! One repository of ECR as a plan sees it, and what each call does to it. It panics on calls that
+//! ECR would refuse, and on those that the operator must never make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::domain::owner::{CLUSTER, OBJECT, Ownership, UID};
+
+/// Its ARN.
+pub(super) const ARN: &str = "arn:aws:ecr:eu-central-1:333333333333:repository/payments/api";
+
+/// A repository, or none.
+pub(super) type World = Option<Observed>;
+
+/// The object on whose behalf everything is done.
+pub(super) fn owner() -> Owner {
+    Owner {
+        cluster: "east".parse().unwrap(),
+        object: "payments/api".to_owned(),
+        uid: "u2".to_owned(),
+    }
+}
+
+/// A mutable repository that somebody owns.
+pub(super) fn observed(owner_tags: BTreeMap<String, String>) -> Observed {
+    Observed {
+        arn: ARN.to_owned(),
+        mutability: Mutability::Mutable,
+        scan_on_push: false,
+        encryption: Encryption::Aes256,
+        tags: owner_tags,
+        policy: Reading::Absent,
+        lifecycle: Reading::Absent,
+    }
+}
+
+/// The same, and it is ours.
+pub(super) fn ours() -> Observed {
+    observed(owner().tags())
+}
+
+/// What may be found under a name.
+pub(super) const STATES: [&str; 5] = ["absent", "unowned", "ours", "dead uid", "foreign"];
+
+/// One of them.
+pub(super) fn found(state: &str) -> Option<Observed> {
+    let of = |cluster: &str, uid: &str| {
+        let pairs = [(CLUSTER, cluster), (OBJECT, "payments/api"), (UID, uid)];
+        Some(observed(tags(pairs)))
+    };
+    match state {
+        "absent" => None,
+        "unowned" => Some(observed(BTreeMap::new())),
+        "ours" => of("east", "u2"),
+        "dead uid" => of("east", "u1"),
+        "foreign" => of("west", "u2"),
+        _ => unreachable!("not in STATES"),
+    }
+}
+
+/// The policy that lets an account do something.
+pub(super) fn policy(account: &str) -> policy::Document {
+    policy::Document::parse(&format!(
+        r#"{{"Statement":[{{"Sid":"Ours","Effect":"Allow","Principal":{{"AWS":"{account}"}},"Action":"ecr:ListImages"}}]}}"#
+    ))
+    .unwrap()
+}
+
+/// The lifecycle policy that keeps so many images.
+pub(super) fn keep(images: u32) -> lifecycle::Document {
+    lifecycle::Document::parse(&format!(
+        r#"{{"rules":[{{"rulePriority":1,"selection":{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{images}}},"action":{{"type":"expire"}}}}]}}"#
+    ))
+    .unwrap()
+}
+
+/// What a call does.
+pub(super) fn apply(world: &mut World, change: &Change) {
+    if let Change::CreateRepository(create) = change {
+        assert_eq!(*world, None, "RepositoryAlreadyExistsException");
+        *world = Some(created(create));
+        return;
+    }
+    let it = world.as_mut().expect("RepositoryNotFoundException");
+    match owner().judge(&it.tags) {
+        Ownership::Ours | Ownership::OursUnderAnotherUid => {}
+        Ownership::Unowned => assert!(takes_over(change), "{change:?} before it is ours"),
+        Ownership::Foreign(owner) => panic!("{change:?} on a repository of {owner}"),
+    }
+    match change {
+        Change::CreateRepository(_) => unreachable!("see above"),
+        Change::PutImageTagMutability(mutability) => it.mutability = mutability.clone(),
+        Change::PutImageScanningConfiguration(on) => it.scan_on_push = *on,
+        Change::SetRepositoryPolicy(document) => it.policy = Reading::Present(document.clone()),
+        Change::DeleteRepositoryPolicy => it.policy = taken_off(&it.policy),
+        Change::PutLifecyclePolicy(document) => it.lifecycle = Reading::Present(document.clone()),
+        Change::DeleteLifecyclePolicy => it.lifecycle = taken_off(&it.lifecycle),
+        Change::TagResource(tags) => it.tags.extend(tags.clone()),
+        Change::UntagResource(keys) => it.tags.retain(|key, _| !keys.contains(key)),
+        Change::DeleteRepository => *world = None,
+    }
+}
+
+fn created(create: &Create) -> Observed {
+    let Create {
+        mutability,
+        scan_on_push,
+        encryption,
+        tags,
+    } = create;
+    let account_key = format!(
+        "arn:aws:kms:eu-central-1:333333333333:key/{}",
+        "0".repeat(36)
+    );
+    let encryption = match encryption {
+        None => Encryption::Aes256,
+        Some(Encryption::Kms(None)) => Encryption::Kms(Some(account_key)),
+        Some(given) => given.clone(),
+    };
+    Observed {
+        arn: ARN.to_owned(),
+        mutability: mutability.clone().unwrap_or(Mutability::Mutable),
+        scan_on_push: scan_on_push.unwrap_or(false),
+        encryption,
+        tags: tags.clone(),
+        policy: Reading::Absent,
+        lifecycle: Reading::Absent,
+    }
+}
+
+fn takes_over(change: &Change) -> bool {
+    match change {
+        Change::TagResource(tags) => owner().judge(tags) == Ownership::Ours,
+        _ => false,
+    }
+}
+
+fn taken_off<T>(document: &Reading<T>) -> Reading<T> {
+    match document {
+        Reading::Present(_) | Reading::Foreign(_) => Reading::Absent,
+        Reading::Absent => panic!("PolicyNotFoundException"),
+        Reading::NotRead => panic!("the world has been read"),
+    }
+}
+
+/// What a list tells of a repository.
+pub(super) fn listed(world: &World) -> World {
+    world.clone().map(|it| Observed {
+        policy: Reading::NotRead,
+        lifecycle: Reading::NotRead,
+        ..it
+    })
+}
+
+/// Makes a plan from what a read tells, and makes all its calls.
+pub(super) fn settle(desired: &Desired, mut world: World) -> World {
+    for change in plan(desired, world.as_ref()).changes {
+        apply(&mut world, &change);
+    }
+    world
+}
+
+/// The tags of `pairs`.
+pub(super) fn tags<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// The keys in `keys`.
+pub(super) fn keys<const N: usize>(keys: [&str; N]) -> BTreeSet<String> {
+    keys.map(str::to_owned).into()
+}
