@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+mod admission;
 mod architecture;
 mod chart;
 mod crds;

@@ -1,0 +1,5 @@
+//! Admission from the outside: the listener over real TLS, and a real API server that calls it.
+
+mod fixture;
+mod listener;
+mod load;
