@@ -2,7 +2,6 @@
 
 use kube::ResourceExt;
 
-use super::repository::of_environment;
 use super::{Environment, Stopped, World, environment};
 use crate::api::ImageAdmissionPolicy;
 use crate::api::conditions::Reason;
@@ -17,10 +16,10 @@ pub fn admission(object: &ImageAdmissionPolicy, world: &World) -> Result<Registr
 
 /// The policy and its environment. One wrong pattern stops all of it: to go on without would
 /// rewrite what somebody wanted left alone. A suspended environment still takes its pods.
-pub(super) fn policy(
+pub(super) fn policy<'a>(
     object: &ImageAdmissionPolicy,
-    world: &World,
-) -> Result<(Environment, Policy), Stopped> {
+    world: &'a World,
+) -> Result<(&'a Environment, Policy), Stopped> {
     let wire::ImageAdmissionPolicySpec {
         environment: name,
         region,
@@ -30,19 +29,17 @@ pub(super) fn policy(
         exclude,
         on_unknown,
     } = &object.spec;
-    let account = world.environment(name).ok_or_else(|| {
+    let environment = environment::declared(name, world).ok_or_else(|| {
         let message = format!("there is no EnvironmentAccount {name:?}: make one, or name another");
         Stopped::new(Reason::EnvironmentNotFound, "spec.environment", message)
-    })?;
-    let environment =
-        environment::declared(account, world).map_err(|it| of_environment(name, it))?;
+    })??;
     let pattern = |(i, text): (usize, &String)| {
         text.parse()
             .map_err(|it| Stopped::invalid(format!("spec.exclude[{i}]"), it))
     };
     let policy = Policy {
         name: object.name_any(),
-        registry: registry(region.as_deref(), &environment)?,
+        registry: registry(region.as_deref(), environment)?,
         mode: match mode {
             wire::Mode::Audit => Mode::Audit,
             wire::Mode::Rewrite => Mode::Rewrite,

@@ -1,6 +1,7 @@
 //! The account behind an environment: its registries, and how to reach them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kube::ResourceExt;
 
@@ -44,35 +45,88 @@ impl Environment {
     }
 }
 
-/// The environment that `object` declares. Registries are managed by one environment: where two
-/// declare the same, the older has it. A suspended environment is stopped.
+/// The environment that `object` declares. A registry belongs to one environment: where two declare
+/// the same, the older has it. A suspended environment is stopped.
 pub fn environment(object: &EnvironmentAccount, world: &World) -> Result<Environment, Stopped> {
-    let environment = declared(object, world)?;
+    let environment = parse(object)?;
+    check_owners(&environment, world.registries())?;
     if object.spec.suspend {
-        let message = "nothing is read or written until spec.suspend is false";
-        return Err(Stopped::new(Reason::Suspended, "spec.suspend", message));
+        return Err(suspended());
     }
     Ok(environment)
 }
 
-/// The environment that `object` declares, suspended or not.
-pub(super) fn declared(object: &EnvironmentAccount, world: &World) -> Result<Environment, Stopped> {
-    let environment = parse(object)?;
-    let ours: BTreeSet<_> = environment.registries.iter().collect();
-    let older = world
-        .environments()
-        .filter(|it| seniority(&***it) < seniority(object));
-    for other in older {
-        let Ok(theirs) = parse(other) else { continue };
-        if let Some(shared) = theirs.registries.iter().find(|it| ours.contains(it)) {
+/// The environment of this name that others refer to, suspended or not.
+pub(super) fn declared<'a>(
+    name: &str,
+    world: &'a World,
+) -> Option<Result<&'a Environment, Stopped>> {
+    let of_environment = |it: &Stopped| Stopped {
+        reason: Reason::EnvironmentNotReady,
+        field: format!("EnvironmentAccount {name} {}", it.field),
+        ..it.clone()
+    };
+    let declared = world.declared(name)?;
+    Some(declared.as_ref().map_err(of_environment))
+}
+
+/// The environment of this name that others refer to, if it may be called.
+pub(super) fn usable<'a>(name: &str, world: &'a World) -> Option<Result<&'a Environment, Stopped>> {
+    if world.environment(name)?.spec.suspend {
+        let stopped = suspended();
+        let field = format!("EnvironmentAccount {name} {}", stopped.field);
+        return Some(Err(Stopped { field, ..stopped }));
+    }
+    declared(name, world)
+}
+
+fn suspended() -> Stopped {
+    let message = "nothing is read or written until spec.suspend is false";
+    Stopped::new(Reason::Suspended, "spec.suspend", message)
+}
+
+/// Environments as their objects declare them, by name, and which of them has each registry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Declared {
+    pub(super) environments: BTreeMap<String, Result<Environment, Stopped>>,
+    pub(super) registries: BTreeMap<Registry, EnvironmentName>,
+}
+
+impl Declared {
+    /// Reads all objects, the oldest first.
+    pub(super) fn by(objects: &BTreeMap<String, Arc<EnvironmentAccount>>) -> Self {
+        let mut objects: Vec<_> = objects.values().collect();
+        objects.sort_by_cached_key(|it| seniority(&***it));
+        let mut it = Self::default();
+        for object in objects {
+            let environment = parse(object).and_then(|environment| {
+                check_owners(&environment, &it.registries).map(|()| environment)
+            });
+            if let Ok(environment) = &environment {
+                let registries = environment.registries.iter().cloned();
+                it.registries
+                    .extend(registries.map(|it| (it, environment.name.clone())));
+            }
+            it.environments.insert(object.name_any(), environment);
+        }
+        it
+    }
+}
+
+fn check_owners(
+    environment: &Environment,
+    owners: &BTreeMap<Registry, EnvironmentName>,
+) -> Result<(), Stopped> {
+    for registry in &environment.registries {
+        if let Some(owner) = owners.get(registry).filter(|it| **it != environment.name) {
             let message = format!(
-                "registry {shared} belongs to the older EnvironmentAccount {}: remove one of the two",
-                theirs.name
+                "registry {registry} belongs to the older EnvironmentAccount {owner}: remove one \
+                 of the two"
             );
             return Err(Stopped::new(Reason::Conflict, "spec.accountId", message));
         }
     }
-    Ok(environment)
+    Ok(())
 }
 
 fn parse(object: &EnvironmentAccount) -> Result<Environment, Stopped> {
@@ -130,3 +184,6 @@ fn role(object: &EnvironmentAccount, account: &AccountId) -> Result<Option<Assum
     let external_id = role.external_id.clone();
     Ok(Some(AssumedRole { arn, external_id }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,3 +128,6 @@ fn holds(requirement: &Requirement, labels: &BTreeMap<String, String>) -> bool {
         Operator::DoesNotExist => label.is_none(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,6 @@
 //! The document that a `LifecyclePolicy` comes to.
 
-use kube::ResourceExt;
-
-use super::Stopped;
+use super::{Stopped, World};
 use crate::api::LifecyclePolicy;
 use crate::api::lifecycle_policy as wire;
 use crate::domain::lifecycle::{
@@ -32,12 +30,13 @@ pub fn lifecycle(object: &LifecyclePolicy) -> Result<Document, Stopped> {
     })
 }
 
-/// As [`lifecycle`], blamed on an object that refers to the policy.
-pub(super) fn referred(object: &LifecyclePolicy) -> Result<Document, Stopped> {
-    lifecycle(object).map_err(|it| Stopped {
-        field: format!("LifecyclePolicy {} {}", object.name_any(), it.field),
+/// The document of the policy that an object names; `None`: there is no such policy.
+pub(super) fn referred(name: &str, world: &World) -> Option<Result<Document, Stopped>> {
+    let of_policy = |it: Stopped| Stopped {
+        field: format!("LifecyclePolicy {name} {}", it.field),
         ..it
-    })
+    };
+    Some(world.document(name)?.clone().map_err(of_policy))
 }
 
 fn rule(index: usize, it: &wire::LifecycleRule) -> Result<Rule, Stopped> {
@@ -105,3 +104,6 @@ fn count_unit(selection: &wire::Selection) -> Option<CountUnit> {
         | (_, Some(wire::CountUnit::Days)) => Some(CountUnit::Days),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ use crate::domain::{self, Region, Registry};
 
 mod admission;
 mod environment;
+#[cfg(test)]
+mod fixture;
 mod grants;
 mod lifecycle;
 mod pull_through;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::repository::{account, of_environment};
+use super::repository::usable;
 use super::world::seniority;
-use super::{Environment, Stopped, World, environment};
+use super::{Environment, Stopped, World};
 use crate::api::PullThroughRule;
 use crate::api::conditions::Reason;
 use crate::api::pull_through_rule::UpstreamRegistry;
@@ -38,10 +38,8 @@ pub fn pull_through(object: &PullThroughRule, world: &World) -> Vec<Result<Cache
         return vec![Err(Stopped::invalid("spec.environments", message))];
     }
     let in_environment = |name: &String| {
-        let found = account(name, world)
-            .and_then(|it| environment(it, world).map_err(|it| of_environment(name, it)));
-        let targets = match found {
-            Ok(environment) => targets(object, &environment, world),
+        let targets = match usable(name, world) {
+            Ok((_, environment)) => targets(object, environment, world),
             Err(stopped) => vec![Err(stopped)],
         };
         let tell = |it: Result<_, Stopped>| it.map_err(|it| it.in_environment(name));
@@ -209,7 +207,7 @@ fn prewarm(
 fn cached(image: &str, rule: &Rule) -> Result<(RepositoryName, String), String> {
     let host = rule.source.hosts()[0];
     let full = format!("{host}/{image}");
-    let reference = Reference::parse(&full).map_err(|it| format!("{image:?}: {it}"))?;
+    let reference = Reference::parse(&full).map_err(|it| format!("{image:?}: {}", it.problem))?;
     let (Some(tag), None) = (reference.tag(), reference.digest()) else {
         return Err(format!(
             "{image:?} has no tag, or a digest: ECR caches by tag"
@@ -235,3 +233,6 @@ fn cached(image: &str, rule: &Rule) -> Result<(RepositoryName, String), String> 
     let name = name.parse().map_err(|it| format!("{image:?}: {it}"))?;
     Ok((name, tag.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

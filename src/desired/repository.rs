@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::settings::{self, Said};
-use super::world::{object_name, repository_name};
+use super::world::{object_name, repository_name, seniority};
 use super::{Environment, Stopped, Target, World, environment, grants};
 use crate::api::conditions::Reason;
 use crate::api::environment_account::Defaults;
@@ -72,11 +72,12 @@ pub(super) fn granted_name(
         );
         return Err(Stopped::new(Reason::NotGranted, FIELD, message));
     }
-    let claimants = world.claimants(name.as_str()).iter();
-    let mut claimants = claimants.filter(|it| it.spec.environments.contains(&environment));
-    let first = claimants.find(|it| may(it)).map(|it| object_name(&**it));
-    match first.filter(|it| *it != object_name(object)) {
+    let older = world.claimants(name.as_str()).iter().filter(|it| {
+        seniority(&***it) < seniority(object) && it.spec.environments.contains(&environment)
+    });
+    match older.map(|it| &**it).find(|it| may(it)) {
         Some(first) => {
+            let first = object_name(first);
             let message = format!(
                 "the older ImageRepository {first} asks for {name} in {environment} too: remove \
                  one of the two, or choose another repositoryName"
@@ -88,41 +89,33 @@ pub(super) fn granted_name(
 }
 
 fn target(object: &ImageRepository, name: &str, world: &World) -> Result<Target, Stopped> {
-    let account = account(name, world)?;
-    let environment = environment(account, world).map_err(|it| of_environment(name, it))?;
+    let (account, environment) = usable(name, world)?;
     let repository = granted_name(object, account, world)?;
     if object.spec.suspend {
         let message = "nothing is read or written until spec.suspend is false";
         return Err(Stopped::new(Reason::Suspended, "spec.suspend", message));
     }
     let layers = Layers::of(object, account);
-    let desired = desired(object, repository, &environment, &layers, world)?;
     Ok(Target {
+        environment: environment.name.clone(),
         registry: environment.home().clone(),
-        environment: environment.name,
-        desired,
+        desired: desired(object, repository, environment, &layers, world)?,
     })
 }
 
-/// The account of an environment that an object names.
-pub(super) fn account<'a>(name: &str, world: &'a World) -> Result<&'a EnvironmentAccount, Stopped> {
-    let found = world.environment(name).map(|it| &**it);
-    found.ok_or_else(|| {
+/// An environment that `spec.environments` names, if it may be called.
+pub(super) fn usable<'a>(
+    name: &str,
+    world: &'a World,
+) -> Result<(&'a EnvironmentAccount, &'a Environment), Stopped> {
+    let found = world
+        .environment(name)
+        .zip(environment::usable(name, world));
+    let (account, environment) = found.ok_or_else(|| {
         let message = format!("there is no EnvironmentAccount {name:?}: make one, or take it out");
         Stopped::new(Reason::EnvironmentNotFound, "spec.environments", message)
-    })
-}
-
-/// An environment's own trouble, as those that depend on it tell it.
-pub(super) fn of_environment(name: &str, stopped: Stopped) -> Stopped {
-    Stopped {
-        reason: match stopped.reason {
-            Reason::Suspended => Reason::Suspended,
-            _ => Reason::EnvironmentNotReady,
-        },
-        field: format!("EnvironmentAccount {name} {}", stopped.field),
-        ..stopped
-    }
+    })?;
+    Ok((account, environment?))
 }
 
 fn desired(
@@ -273,12 +266,12 @@ impl<'a> Layers<'a> {
             return Ok(Setting::Unmanaged);
         };
         let name = &value.name;
-        let policy = world.lifecycle(name).ok_or_else(|| {
+        let document = super::lifecycle::referred(name, world).ok_or_else(|| {
             let message =
                 format!("there is no LifecyclePolicy {name:?}: make one, or name another");
             Stopped::new(Reason::ReferenceNotFound, format!("{field}.name"), message)
         })?;
-        super::lifecycle::referred(policy).map(Setting::Present)
+        document.map(Setting::Present)
     }
 
     /// The environment's tags, and over them the override's, or without any the object's.
@@ -302,3 +295,6 @@ fn or_absent<T>(setting: Setting<T>, put: bool) -> Setting<T> {
         Setting::Unmanaged | Setting::Absent | Setting::Present(_) => setting,
     }
 }
+
+#[cfg(test)]
+mod tests;

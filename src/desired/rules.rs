@@ -56,8 +56,8 @@ pub fn rules(world: &World) -> Rules {
                 continue;
             }
         };
-        let claims = rules.claims(&environment, world);
-        let caches = rules.caches(&environment, &policy.registry, world);
+        let claims = rules.claims(environment, world);
+        let caches = rules.caches(environment, &policy.registry, world);
         let destinations = rules.registries.entry(policy.registry.clone()).or_default();
         destinations
             .repositories
@@ -66,7 +66,7 @@ pub fn rules(world: &World) -> Rules {
             .prefixes
             .extend(caches.iter().map(|it| it.prefix.clone()));
         let policy = Compiled::new(policy, claims, caches);
-        rules.contested(&policy, &environment);
+        rules.contested(&policy, environment);
         compiled.push(policy);
     }
     rules.table = Table::new(compiled);
@@ -190,3 +190,6 @@ fn cache(object: &PullThroughRule, rule: &crate::domain::pull_through::Rule) -> 
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

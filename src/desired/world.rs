@@ -10,7 +10,12 @@ use kube::ResourceExt;
 use crate::api::{
     EnvironmentAccount, ImageAdmissionPolicy, ImageRepository, LifecyclePolicy, PullThroughRule,
 };
-use crate::domain::names::ClusterId;
+use crate::domain::Registry;
+use crate::domain::lifecycle::Document;
+use crate::domain::names::{ClusterId, EnvironmentName};
+
+use super::environment::{Declared, Environment};
+use super::{Stopped, lifecycle};
 
 /// Objects of every kind, in any order.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +46,9 @@ pub struct World {
     namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Who asks for a repository name, by the name: conflicts are found without a search.
     names: BTreeMap<String, Vec<Arc<ImageRepository>>>,
+    /// What many objects refer to is read once.
+    declared: Declared,
+    documents: BTreeMap<String, Result<Document, Stopped>>,
 }
 
 impl World {
@@ -65,12 +73,18 @@ impl World {
             claimants.sort_by_cached_key(|it| seniority(&**it));
         }
         let repositories = repositories.into_iter().map(|it| (key(&*it), it));
+        let (environments, lifecycles) = (by_name(environments), by_name(lifecycles));
+        let documents = lifecycles
+            .iter()
+            .map(|(name, it)| (name.clone(), lifecycle(it)));
         Self {
             cluster,
-            environments: by_name(environments),
+            declared: Declared::by(&environments),
+            documents: documents.collect(),
+            environments,
             repositories: repositories.collect(),
             rules: by_name(rules),
-            lifecycles: by_name(lifecycles),
+            lifecycles,
             policies: by_name(policies),
             namespaces,
             names,
@@ -95,6 +109,12 @@ impl World {
     /// The repositories, by namespace and name.
     pub fn repositories(&self) -> impl Iterator<Item = &Arc<ImageRepository>> {
         self.repositories.values()
+    }
+
+    /// The repository of this namespace and name.
+    pub fn repository(&self, namespace: &str, name: &str) -> Option<&Arc<ImageRepository>> {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.repositories.get(&key)
     }
 
     /// The pull-through rules, by name.
@@ -166,6 +186,21 @@ impl World {
             it.spec.environments.iter().any(|it| it == environment)
         };
         self.repositories().filter(names)
+    }
+
+    /// What the environment of this name declares; `None`: there is none.
+    pub(super) fn declared(&self, name: &str) -> Option<&Result<Environment, Stopped>> {
+        self.declared.environments.get(name)
+    }
+
+    /// Which environment has each registry.
+    pub(super) fn registries(&self) -> &BTreeMap<Registry, EnvironmentName> {
+        &self.declared.registries
+    }
+
+    /// The document of the lifecycle policy of this name; `None`: there is none.
+    pub(super) fn document(&self, name: &str) -> Option<&Result<Document, Stopped>> {
+        self.documents.get(name)
     }
 
     /// Everybody who asks for the repository `name` in any environment, the oldest first.
