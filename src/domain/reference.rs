@@ -40,12 +40,13 @@ impl<'a> Reference<'a> {
         if text.is_empty() {
             return Err(Problem::Empty.at(0));
         }
-        if is_hex(text.as_bytes()) && text.len() == 64 {
+        if text.len() == 64 && is_hex(text) {
             return Err(Problem::Identifier.at(0));
         }
         let (domain, rest) = split_domain(text)?;
         let start = text.len() - rest.len();
-        let end = rest.find([':', '@']).unwrap_or(rest.len());
+        let ends = |b: u8| matches!(b, b':' | b'@');
+        let end = rest.bytes().position(ends).unwrap_or(rest.len());
         let (path, suffix) = rest.split_at(end);
         check_path(path).map_err(|it| it.moved(start))?;
         let official = domain == DOCKER_HUB && !path.contains('/');
@@ -224,9 +225,8 @@ fn split_domain(text: &str) -> Result<(&str, &str), Error> {
         return Ok((DOCKER_HUB, text));
     };
     // An upper-case first component cannot be a repository's, so it is taken for a host.
-    let names_a_host = first == "localhost"
-        || first.contains(['.', ':'])
-        || first.contains(|c: char| c.is_ascii_uppercase());
+    let marks_a_host = |b: u8| matches!(b, b'.' | b':' | b'A'..=b'Z');
+    let names_a_host = first == "localhost" || first.bytes().any(marks_a_host);
     if !names_a_host {
         return Ok((DOCKER_HUB, text));
     }
@@ -344,7 +344,7 @@ fn check_digest(digest: &str) -> Result<(), Error> {
     let Some((_, length)) = DIGESTS.iter().find(|(it, _)| *it == algorithm) else {
         return Err(Problem::Algorithm.at(0));
     };
-    if hex.len() == *length && is_hex(hex.as_bytes()) {
+    if hex.len() == *length && is_hex(hex) {
         Ok(())
     } else {
         Err(Problem::Digest.at(algorithm.len() + 1))
@@ -352,8 +352,8 @@ fn check_digest(digest: &str) -> Result<(), Error> {
 }
 
 /// Lower case only: go-digest takes no other.
-fn is_hex(bytes: &[u8]) -> bool {
-    bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

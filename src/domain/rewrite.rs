@@ -235,12 +235,6 @@ pub fn decide<'t>(policy: &'t Compiled, facts: &Facts, asked: &Asked<'_>) -> Dec
     }
 }
 
-/// Where `policy` would have an image pulled from, whatever is known of what is there.
-pub fn would_be(policy: &Compiled, image: &Reference<'_>, namespace: &str) -> Option<String> {
-    let candidate = policy.find(image, namespace).ok()?;
-    Some(target(policy.host(), candidate.repository.as_str(), image))
-}
-
 fn keep<'t>(reason: Reason) -> Decision<'t> {
     Decision::Keep { reason, rule: None }
 }

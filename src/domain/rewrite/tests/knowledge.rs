@@ -182,10 +182,3 @@ fn every_reason_has_its_word_and_its_sentence() {
         assert_eq!(reason.as_str(), format!("{reason:?}"));
     }
 }
-
-#[test]
-fn where_an_image_would_be_is_told_whatever_is_known() {
-    let image = format!("ghcr.io/acme/proxy@{OTHER}");
-    let told = would_be(&compiled(), &Reference::parse(&image).unwrap(), "default");
-    assert_eq!(told, Some(format!("{HOST}/ghcr/proxy@{OTHER}")));
-}
