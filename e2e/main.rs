@@ -9,5 +9,6 @@ mod crds;
 mod dependencies;
 mod ecr;
 mod emulator;
+mod explain;
 mod plane;
 mod readme;

@@ -7,8 +7,10 @@ use clap::{Parser, Subcommand};
 
 pub mod crds;
 pub mod emulator;
+pub mod explain;
 pub mod plane;
 pub mod rights;
+pub mod rules;
 
 /// Every image a Kubernetes cluster runs comes from your own Amazon ECR.
 #[derive(Debug, Parser)]
@@ -23,6 +25,8 @@ enum Command {
     /// Print the custom resource definitions, for `kubectl apply -f -`.
     Crds,
     Emulator(emulator::Arguments),
+    /// Say what becomes of an image in a pod: rewritten to what, or kept, by which rule and why.
+    Explain(explain::Arguments),
     /// Start a Kubernetes control plane on this machine; no nodes, nothing runs.
     Plane(plane::Arguments),
 }
@@ -44,6 +48,9 @@ impl Program {
                 }
                 Command::Emulator(arguments) => {
                     emulator::run(arguments).await.map(|()| ExitCode::SUCCESS)
+                }
+                Command::Explain(arguments) => {
+                    explain::run(&arguments).await.map(|()| ExitCode::SUCCESS)
                 }
                 Command::Plane(arguments) => {
                     plane::run(&arguments).await.map(|()| ExitCode::SUCCESS)

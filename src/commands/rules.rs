@@ -1,0 +1,162 @@
+//! The objects that rules come from: files, as a GitOps repository has them, or a cluster.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::api::{self, ImageRepository};
+use crate::desired::{Objects, World};
+use crate::domain::names::ClusterId;
+
+/// Where `kubectl apply` puts an object that names no namespace.
+const DEFAULT_NAMESPACE: &str = "default";
+/// The label that Kubernetes gives every namespace.
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// The world that the YAML files of a folder and the folders in it describe, or of one file. Kinds
+/// that are not ours are passed over; a namespace that no file has is taken to bear no labels but
+/// Kubernetes' own.
+pub fn from_files(path: &Path) -> anyhow::Result<World> {
+    let mut objects = Objects::default();
+    for file in files(path)? {
+        let reading = || format!("read {}", file.display());
+        let text = fs::read_to_string(&file).with_context(reading)?;
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).with_context(reading)?;
+        for document in documents {
+            add(&mut objects, document).with_context(reading)?;
+        }
+    }
+    Ok(world(objects))
+}
+
+/// The world of the cluster that KUBECONFIG, or the pod that this runs in, names.
+pub async fn from_cluster() -> anyhow::Result<World> {
+    let client = Client::try_default()
+        .await
+        .context("find a cluster (or give --rules with a folder of files)")?;
+    let mut objects = Objects {
+        environments: list(&client).await?,
+        repositories: list(&client).await?,
+        rules: list(&client).await?,
+        lifecycles: list(&client).await?,
+        policies: list(&client).await?,
+        namespaces: BTreeMap::new(),
+    };
+    for namespace in list::<Namespace>(&client).await? {
+        add_namespace(&mut objects, &namespace);
+    }
+    Ok(world(objects))
+}
+
+/// Rules do not depend on what the cluster calls itself, which only owner tags tell.
+fn world(mut objects: Objects) -> World {
+    for repository in &objects.repositories {
+        let name = repository.namespace().unwrap_or_default();
+        let labels = || BTreeMap::from([(NAMESPACE_NAME.to_owned(), name.clone())]);
+        objects
+            .namespaces
+            .entry(name.clone())
+            .or_insert_with(labels);
+    }
+    let cluster: ClusterId = "explain".parse().expect("seven letters are a cluster id");
+    World::new(cluster, objects)
+}
+
+async fn list<K>(client: &Client) -> anyhow::Result<Vec<Arc<K>>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let listed = Api::<K>::all(client.clone())
+        .list(&ListParams::default())
+        .await;
+    let listed = listed.with_context(|| format!("list {}", K::plural(&())))?;
+    Ok(listed.into_iter().map(Arc::new).collect())
+}
+
+/// The YAML and JSON files under `path`, in order.
+fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let reading = || format!("read {}", path.display());
+    if !fs::metadata(path).with_context(reading)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    let entries = fs::read_dir(path).with_context(reading)?;
+    for entry in entries {
+        let path = entry.with_context(reading)?.path();
+        let extension = path.extension().and_then(|it| it.to_str());
+        if path.is_dir() || matches!(extension, Some("yaml" | "yml" | "json")) {
+            found.append(&mut files(&path)?);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn add(objects: &mut Objects, document: Value) -> anyhow::Result<()> {
+    let text = |field: &str| {
+        document
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    if let Some(items) = document.get("items").and_then(Value::as_array)
+        && kind.ends_with("List")
+    {
+        return items.iter().try_for_each(|it| add(objects, it.clone()));
+    }
+    if (version, kind) == ("v1", "Namespace") {
+        let namespace: Namespace = parse(document)?;
+        add_namespace(objects, &namespace);
+        return Ok(());
+    }
+    let Some((api::GROUP, version)) = version.split_once('/') else {
+        return Ok(());
+    };
+    if version != api::VERSION {
+        bail!(
+            "{kind} has version {version}: this program knows {}",
+            api::VERSION
+        );
+    }
+    match kind {
+        "EnvironmentAccount" => objects.environments.push(Arc::new(parse(document)?)),
+        "ImageAdmissionPolicy" => objects.policies.push(Arc::new(parse(document)?)),
+        "ImageRepository" => {
+            let mut repository: ImageRepository = parse(document)?;
+            let namespace = &mut repository.metadata.namespace;
+            namespace.get_or_insert_with(|| DEFAULT_NAMESPACE.to_owned());
+            objects.repositories.push(Arc::new(repository));
+        }
+        "LifecyclePolicy" => objects.lifecycles.push(Arc::new(parse(document)?)),
+        "PullThroughRule" => objects.rules.push(Arc::new(parse(document)?)),
+        other => bail!("{} has no kind {other:?}", api::GROUP),
+    }
+    Ok(())
+}
+
+fn add_namespace(objects: &mut Objects, namespace: &Namespace) {
+    let mut labels = namespace.labels().clone();
+    labels.insert(NAMESPACE_NAME.to_owned(), namespace.name_any());
+    objects.namespaces.insert(namespace.name_any(), labels);
+}
+
+fn parse<K: DeserializeOwned>(document: Value) -> anyhow::Result<K> {
+    let name = |it: &Value| {
+        let kind = it["kind"].as_str().unwrap_or("?");
+        let name = it["metadata"]["name"].as_str().unwrap_or("?");
+        format!("{kind} {name}")
+    };
+    let name = name(&document);
+    serde_json::from_value(document).context(name)
+}
+
+#[cfg(test)]
+mod tests;
