@@ -10,6 +10,7 @@ use ecr_operator::ecr::{
 };
 use ecr_operator::emulator::{Emulator, Options, Seed};
 
+mod garbled;
 mod identity;
 mod pull_through;
 mod reading;

@@ -63,6 +63,33 @@ async fn a_share_of_throttled_calls_slows_us_down_and_stops_nothing() {
 }
 
 #[tokio::test]
+async fn one_throttled_registry_takes_nothing_from_another() {
+    let emulator = emulator("{}").await;
+    let sessions = Sessions::new(settings(&emulator, PROD)).await;
+    let mut registries = Vec::new();
+    for region in [HERE, THERE] {
+        let target = registry_name(PROD, region);
+        registries.push(
+            sessions
+                .registry(&target, &Identity::Ambient)
+                .await
+                .unwrap(),
+        );
+    }
+    let [here, there] = <[Registry; 2]>::try_from(registries).unwrap();
+    emulator.faults().add(Rule {
+        region: Some(THERE.to_owned()),
+        effect: Effect::Throttle,
+        ..Rule::default()
+    });
+    let (throttled, answered) = futures::future::join(there.refresh(), here.refresh()).await;
+    assert_eq!(throttled.unwrap_err().kind, ErrorKind::Throttled);
+    assert!(answered.unwrap().is_empty());
+    assert_eq!(there.health(), Health::Throttled);
+    assert_eq!(here.health(), Health::Answering);
+}
+
+#[tokio::test]
 async fn a_region_that_does_not_answer_delays_no_other() {
     let emulator = emulator("{}").await;
     let sessions = Sessions::new(settings(&emulator, PROD)).await;

@@ -104,11 +104,19 @@ impl Error {
             message,
         }
     }
+}
 
-    /// Whether AWS never answered, as against answering with a failure.
-    pub(super) fn is_silence(&self) -> bool {
-        self.kind == ErrorKind::Unavailable && self.code.is_empty()
-    }
+/// Whether the service never answered, as against answering with a failure or not being called for
+/// want of credentials.
+pub(super) fn is_silence<E>(error: &SdkError<E, HttpResponse>) -> bool
+where
+    E: StdError + 'static,
+{
+    let silent = matches!(
+        error,
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_)
+    );
+    silent && assume_role_failure(error).is_none()
 }
 
 fn of_answer<E: ProvideErrorMetadata>(
@@ -118,22 +126,13 @@ fn of_answer<E: ProvideErrorMetadata>(
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().unwrap_or_default();
-            let message = match answer.err().message() {
-                Some(message) => scrub(message),
-                None => format!("answered with HTTP status {status} and no message"),
-            };
-            let code_or_status = if code.is_empty() {
-                format!("HTTP {status}")
-            } else {
-                code.to_owned()
-            };
-            (kind_of(code, status), code_or_status, message)
+            if code.is_empty() {
+                return unreadable(status);
+            }
+            let message = answer.err().message().map(scrub).unwrap_or_default();
+            (kind_of(code, status), code.to_owned(), message)
         }
-        SdkError::ResponseError(answer) => {
-            let status = answer.raw().status().as_u16();
-            let message = format!("the answer (HTTP status {status}) could not be read");
-            (ErrorKind::Unavailable, format!("HTTP {status}"), message)
-        }
+        SdkError::ResponseError(answer) => unreadable(answer.raw().status().as_u16()),
         SdkError::TimeoutError(_) => silence("no answer in time"),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             silence("no connection in time")
@@ -144,6 +143,17 @@ fn of_answer<E: ProvideErrorMetadata>(
             (ErrorKind::Unexpected, String::new(), message)
         }
     }
+}
+
+/// An answer that is none of ECR's: cut short, or a proxy's.
+fn unreadable(status: u16) -> (ErrorKind, String, String) {
+    let kind = match status {
+        429 => ErrorKind::Throttled,
+        400..500 => ErrorKind::Unexpected,
+        _ => ErrorKind::Unavailable,
+    };
+    let message = format!("the answer, HTTP status {status}, could not be read");
+    (kind, format!("HTTP {status}"), message)
 }
 
 fn silence(message: &str) -> (ErrorKind, String, String) {
@@ -178,7 +188,7 @@ fn of_assume_role(error: &SdkError<AssumeRoleError, HttpResponse>) -> (ErrorKind
 /// has the rest, and STS has other spellings for the same.
 fn kind_of(code: &str, status: u16) -> ErrorKind {
     match code {
-        _ if is_throttling(code) || status == 429 => ErrorKind::Throttled,
+        _ if is_throttling(code) => ErrorKind::Throttled,
         "AccessDenied" | "AccessDeniedException" | "BlockedByOrganizationPolicyException" => {
             ErrorKind::AccessDenied
         }

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::breaker::{Breaker, Silent};
 use super::calls::{Answer, Calls, Count};
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, is_silence};
 use super::limiter::{Limiter, Pace, Priority};
 use super::operation::Operation;
 use crate::domain;
@@ -112,13 +112,12 @@ impl Gate {
                 Ok(output)
             }
             Err(error) => {
-                let error = Error::of(operation, &self.registry, &error);
-                if error.is_silence() {
+                if is_silence(&error) {
                     pass.unanswered();
                 } else {
                     pass.answered();
                 }
-                Err(error)
+                Err(Error::of(operation, &self.registry, &error))
             }
         }
     }

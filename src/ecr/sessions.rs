@@ -39,7 +39,8 @@ const ATTEMPTS: u32 = 3;
 pub enum Identity {
     /// The credentials that the process has.
     Ambient,
-    /// A role that these credentials may assume.
+    /// A role that these credentials may assume. The session bears the cluster as a tag, so the
+    /// role's trust policy allows `sts:TagSession` beside `sts:AssumeRole`.
     Role {
         /// Its ARN.
         arn: String,
