@@ -9,8 +9,9 @@ use expect_test::expect_file;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::runtime::wait::{await_condition, conditions};
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 use crate::plane;
@@ -93,6 +94,50 @@ fn names_are_in_the_category_and_clash_with_no_other_operator() {
         for column in ["Ready", "Reason", "Age"] {
             assert!(shown.contains(&column), "{} shows no {column}", names.kind);
         }
+    }
+}
+
+#[tokio::test]
+async fn kinds_of_flux_and_ours_live_side_by_side() {
+    let api: Api<CustomResourceDefinition> = Api::all(installed().await);
+    let flux: CustomResourceDefinition = serde_json::from_value(json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "imagerepositories.image.toolkit.fluxcd.io"},
+        "spec": {
+            "group": "image.toolkit.fluxcd.io",
+            "scope": "Namespaced",
+            "names": {
+                "kind": "ImageRepository",
+                "plural": "imagerepositories",
+                "shortNames": ["imgrepo"],
+                "categories": ["all", "fluxcd"],
+            },
+            "versions": [{
+                "name": "v1",
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}},
+            }],
+        },
+    }))
+    .unwrap();
+    let params = PatchParams::apply("e2e").force();
+    let name = "imagerepositories.image.toolkit.fluxcd.io";
+    api.patch(name, &params, &Patch::Apply(&flux))
+        .await
+        .unwrap();
+    await_condition(api.clone(), name, conditions::is_crd_established())
+        .await
+        .unwrap();
+    for definition in api.list(&ListParams::default()).await.unwrap() {
+        let conditions = definition
+            .status
+            .iter()
+            .flat_map(|it| it.conditions.iter().flatten());
+        let mut refused =
+            conditions.filter(|it| it.type_ == "NamesAccepted" && it.status != "True");
+        assert!(refused.next().is_none(), "{:?}", definition.metadata.name);
     }
 }
 

@@ -126,3 +126,6 @@ pub fn set(conditions: &mut Vec<Condition>, mut condition: Condition) {
     }
     conditions.sort_by_key(|it| it.type_);
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,5 +25,8 @@ pub fn files() -> anyhow::Result<Vec<(String, String)>> {
 }
 
 fn yaml(definition: &CustomResourceDefinition) -> anyhow::Result<String> {
-    Ok(format!("---\n{}", serde_saphyr::to_string(definition)?))
+    let text = serde_saphyr::to_string(definition)?;
+    Ok(format!(
+        "---\n# Printed by `ecr-operator crds`: change src/api instead.\n{text}"
+    ))
 }

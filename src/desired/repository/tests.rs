@@ -3,13 +3,9 @@ use expect_test::{Expect, expect};
 use super::super::fixture::{BASE, DEFAULTS, SQUATTER, told, world};
 use super::*;
 
-/// What `payments/api` with this spec comes to, in a world with these objects besides [`BASE`].
+/// What `payments/api` comes to, in a world with these objects besides [`BASE`].
 fn check(spec: &str, others: &str, expected: &Expect) {
-    check_object(&of_spec(spec), others, expected);
-}
-
-fn check_object(object: &str, others: &str, expected: &Expect) {
-    expected.assert_eq(&outcome(object, others));
+    expected.assert_eq(&outcome(&of_spec(spec), others));
 }
 
 fn of_spec(spec: &str) -> String {
@@ -236,7 +232,7 @@ fn one_wrong_environment_stops_no_other() {
         gone EnvironmentNotFound spec.environments: there is no EnvironmentAccount "gone": make one, or take it out
         prod 333333333333/us-east-1 payments/api Manage"#]],
     );
-    let broken = "kind: EnvironmentAccount\nmetadata: {name: prod}\nspec: {accountId: '3', region: us-east-1}";
+    let broken = "{kind: EnvironmentAccount, metadata: {name: prod}, spec: {accountId: '3', region: us-east-1}}";
     check(
         "environments: [dev, prod]",
         broken,
@@ -357,21 +353,12 @@ fn what_status_says_was_put_and_nobody_wants_is_to_go() {
              \x20   record: {{documents: [RepositoryPolicy, LifecyclePolicy], tagKeys: [team, tier]}}"
         )
     };
-    check_object(
-        &object("{environments: [dev], tags: {team: a}}"),
-        "",
-        &expect![[
-            r#"dev 111111111111/eu-central-1 payments/api Manage, no policy, no lifecycle, tags {"team": "a"}, without {"tier"}"#
-        ]],
-    );
+    let retired = outcome(&object("{environments: [dev], tags: {team: a}}"), "");
+    expect![[r#"dev 111111111111/eu-central-1 payments/api Manage, no policy, no lifecycle, tags {"team": "a"}, without {"tier"}"#]]
+        .assert_eq(&retired);
     let kept = "{environments: [dev], access: {pull: ['444444444444']}, lifecyclePolicyRef: {name: keep-30}}";
-    check_object(
-        &object(kept),
-        "",
-        &expect![[
-            r#"dev 111111111111/eu-central-1 payments/api Manage, policy {"Statement":[{"Action":["ecr:BatchCheckLayerAvailability","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Effect":"Allow","Principal":{"AWS":["444444444444"]},"Sid":"EcrOperatorPull"}],"Version":"2012-10-17"}, lifecycle rules 1 sha256:5485bc83, without {"team", "tier"}"#
-        ]],
-    );
+    expect![[r#"dev 111111111111/eu-central-1 payments/api Manage, policy {"Statement":[{"Action":["ecr:BatchCheckLayerAvailability","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Effect":"Allow","Principal":{"AWS":["444444444444"]},"Sid":"EcrOperatorPull"}],"Version":"2012-10-17"}, lifecycle rules 1 sha256:5485bc83, without {"team", "tier"}"#]]
+        .assert_eq(&outcome(&object(kept), ""));
 }
 
 #[test]
