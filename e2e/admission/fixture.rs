@@ -43,9 +43,17 @@ pub(super) struct Server {
 impl Server {
     /// Starts one with a certificate and no rules yet.
     pub(super) async fn start(limits: Limits) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let server = Self::bare("127.0.0.1", limits).await;
         let store = issue();
+        server.show(&store);
+        server.trusted.store(Arc::new(store.bundle()));
+        server
+    }
+
+    /// Starts one on `host` with neither.
+    pub(super) async fn bare(host: &str, limits: Limits) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
         let certificate = ServingCertificate::default();
         let (admission, shutdown) = (Arc::<Admission>::default(), CancellationToken::new());
         let serving = serve(
@@ -55,17 +63,14 @@ impl Server {
             limits,
             shutdown.clone(),
         );
-        let server = Self {
+        Self {
             admission,
             certificate,
             trusted: ArcSwap::default(),
             address,
             shutdown,
             ended: tokio::spawn(serving),
-        };
-        server.show(&store);
-        server.trusted.store(Arc::new(store.bundle()));
-        server
+        }
     }
 
     /// Starts one that is ready.
