@@ -28,6 +28,13 @@ impl From<Refusal> for Stop {
     }
 }
 
+/// The actions that a registry policy of the first version decides about.
+const COVERED_BY_V1: [&str; 3] = [
+    "ecr:ReplicateImage",
+    "ecr:BatchImportUpstreamImage",
+    "ecr:CreateRepository",
+];
+
 /// One call.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
@@ -125,8 +132,11 @@ impl Call<'_> {
         let resource = name.map_or_else(|| "*".to_owned(), |it| registry.repository_arn(it));
         let held = self.state.registries.get(registry);
         let repository = name.and_then(|name| held?.repositories.get(name));
+        let scope = held.and_then(|it| it.settings.get("REGISTRY_POLICY_SCOPE"));
+        // https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions.html
+        let covered = scope.is_none_or(|it| it == "V2") || COVERED_BY_V1.contains(&action);
         let texts = [
-            held.and_then(|it| it.policy.as_deref()),
+            held.filter(|_| covered).and_then(|it| it.policy.as_deref()),
             repository.and_then(|it| it.policy.as_deref()),
         ];
         let attached: Vec<Document> = texts

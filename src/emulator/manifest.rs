@@ -115,6 +115,11 @@ impl Manifest {
             .map(str::to_owned)
     }
 
+    /// The annotations.
+    pub(crate) fn annotations(&self) -> Option<&Value> {
+        self.parsed.get("annotations").filter(|it| it.is_object())
+    }
+
     /// The sum of the sizes of everything it refers to.
     pub(crate) fn size(&self) -> u64 {
         self.blobs().iter().map(|it| it.size).sum()

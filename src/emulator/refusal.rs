@@ -31,6 +31,12 @@ impl Refusal {
         Self { status, ..self }
     }
 
+    /// The same error with one more member.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// `InvalidParameterException` in ECR's words: which member, and the constraint it broke.
     pub(crate) fn invalid(at: &str, constraint: &str) -> Self {
         Self::new(

@@ -1,6 +1,5 @@
 //! The listener: connections, requests, fault rules, and the journal around every call.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,31 +11,24 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::call::{Answer, Call, Caller, Stop};
-use super::faults::{Effect, Subject};
-use super::journal::{Entry, Outcome};
-use super::protocol::{self, Asked, Credentials, Service};
+use super::exchange::{Cut, Heard, hear};
+use super::protocol::{self, Asked, Credentials};
 use super::refusal::Refusal;
 use super::seed::{InvalidSeed, Seed};
 use super::state::State;
 use super::upstream::{Imports, Upstreams};
-use super::{Clock, Faults, Journal, Options, admin, ecr, sts, tagging};
+use super::{Clock, Faults, Journal, Options, admin, data_plane, ecr, sts};
 
 /// Bodies beyond this size are refused.
 const LARGEST: usize = 1 << 30;
 
 /// A response of which all is there.
 pub(crate) type Whole = Response<Full<Bytes>>;
-
-/// The connection ends without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection is cut by a fault rule")]
-pub(crate) struct Cut;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -178,6 +170,12 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Result<Whole, C
     if let Some(path) = parts.uri.path().strip_prefix("/_emulator") {
         return Ok(admin::answer(shared, &parts, path, &body));
     }
+    if let Some(digest) = parts.uri.path().strip_prefix("/_layers/") {
+        return Ok(layer(shared, &parts, digest));
+    }
+    if let Some(asked) = data_plane::read(&parts, &body) {
+        return registry(shared, &parts, asked).await;
+    }
     api(shared, &parts, &body).await
 }
 
@@ -213,105 +211,56 @@ async fn api(shared: &Shared, parts: &Parts, body: &Bytes) -> Result<Whole, Cut>
         caller,
         region,
     };
-    let effect = shared.faults.decide(&heard.subject());
-    let (answer, outcome) = under(shared, &heard, effect.as_ref(), refused).await;
-    let sequence = shared
-        .journal
-        .write(heard.entry(shared.clock.now(), outcome, effect.as_ref()));
-    match effect {
-        Some(Effect::Hang) => Ok(never().await),
-        Some(Effect::CutBefore | Effect::CutAfter) => Err(Cut),
-        _ => {
-            let id = format!("{sequence:08x}-0000-4000-8000-000000000000");
-            let Heard { asked, .. } = &heard;
-            Ok(write(
-                &asked.service.reply(&asked.operation, answer.as_ref(), &id),
-                &id,
-            ))
-        }
-    }
+    let (answer, id) = hear(shared, &heard, refused).await?;
+    Ok(write(
+        &heard
+            .asked
+            .service
+            .reply(&heard.asked.operation, answer.as_ref(), &id),
+        &id,
+    ))
 }
 
-/// A request that was understood.
-struct Heard {
-    asked: Asked,
-    caller: Caller,
-    region: String,
-}
-
-impl Heard {
-    fn subject(&self) -> Subject<'_> {
-        Subject {
-            account: &self.caller.account,
-            region: &self.region,
-            service: self.asked.service.as_str(),
-            operation: &self.asked.operation,
-            caller: &self.caller.arn,
-            repository: self.asked.input["repositoryName"].as_str(),
+async fn registry(shared: &Shared, parts: &Parts, mut asked: Asked) -> Result<Whole, Cut> {
+    let identified = data_plane::identify(&shared.state(), parts, shared.clock.now());
+    let (caller, region, refused) = match identified {
+        Ok((caller, registry)) => {
+            asked.input["registryId"] = registry.account.into();
+            (caller, registry.region, None)
         }
-    }
-
-    fn entry(&self, time: Timestamp, outcome: Outcome, effect: Option<&Effect>) -> Entry {
-        Entry {
-            sequence: 0,
-            time,
-            account: self.caller.account.clone(),
-            region: self.region.clone(),
-            service: self.asked.service.as_str().to_owned(),
-            operation: self.asked.operation.clone(),
-            caller: self.caller.arn.clone(),
-            parameters: self.asked.input.clone(),
-            outcome,
-            fault: effect.map(|it| format!("{it:?}")),
-        }
-    }
-}
-
-/// Does what is asked as far as the fault's effect lets it be done.
-async fn under(
-    shared: &Shared,
-    heard: &Heard,
-    effect: Option<&Effect>,
-    refused: Option<Refusal>,
-) -> (Result<Value, Refusal>, Outcome) {
-    if let Some(Effect::Hang | Effect::CutBefore) = effect {
-        return (Ok(Value::Null), Outcome::Lost);
-    }
-    if let Some(delay) = effect.and_then(Effect::delay) {
-        tokio::time::sleep(delay).await;
-    }
-    let Heard {
+        Err(refusal) => (Caller::default(), "us-east-1".to_owned(), Some(refusal)),
+    };
+    let heard = Heard {
         asked,
         caller,
         region,
-    } = heard;
-    let answer = match refused.or_else(|| effect?.refusal(&heard.subject())) {
-        Some(refusal) => Err(refusal),
-        None => {
-            shared
-                .run(caller, region, |call| dispatch(call, asked))
-                .await
-        }
     };
-    let outcome = match (&answer, effect) {
-        (Ok(_), Some(Effect::CutAfter)) => Outcome::DoneUnanswered,
-        (Ok(_), _) => Outcome::Done,
-        (Err(it), _) => Outcome::Refused(it.code.clone()),
-    };
-    (answer, outcome)
+    let (answer, _) = hear(shared, &heard, refused).await?;
+    let blobs = &shared.state().blobs;
+    Ok(data_plane::reply(
+        &heard.asked.operation,
+        answer.as_ref(),
+        blobs,
+        &shared.endpoint,
+    ))
 }
 
-fn dispatch(call: &mut Call<'_>, asked: &Asked) -> Answer {
-    match asked.service {
-        Service::Ecr => ecr::answer(call, &asked.operation, &asked.input),
-        Service::Sts => sts::answer(call, &asked.operation, &asked.input),
-        Service::Tagging => tagging::answer(call, &asked.operation, &asked.input),
-        Service::Iam => Err(protocol::invalid_action(&asked.operation).into()),
+/// A layer at the address that `GetDownloadUrlForLayer` gave.
+fn layer(shared: &Shared, parts: &Parts, digest: &str) -> Whole {
+    let query = parts.uri.query().unwrap_or_default();
+    let told = |name: &str| protocol::parameter(query, name).unwrap_or_default();
+    let expires = told("expires").parse().unwrap_or_default();
+    let signed = told("signature") == ecr::layers::signature(digest, expires);
+    if !signed || shared.clock.now().as_second() > expires {
+        return plain(
+            StatusCode::FORBIDDEN,
+            "the address has expired or was made up",
+        );
     }
-}
-
-async fn never() -> Whole {
-    match std::future::pending::<Infallible>().await {}
+    match shared.state().blobs.get(digest) {
+        Some(it) => Response::new(Full::new(it.clone())),
+        None => plain(StatusCode::NOT_FOUND, "there is no such layer"),
+    }
 }
 
 fn write(reply: &protocol::Reply, id: &str) -> Whole {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::call::{Answer, Call, seconds};
-use super::super::state::RegistryKey;
+use super::super::state::{RegistryKey, Token};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,16 +27,21 @@ pub(super) fn get_token(call: &mut Call<'_>, at: &RegistryKey, input: &GetToken)
         .now
         .checked_add(SignedDuration::from_hours(12))
         .unwrap_or(call.now);
-    let tokens: Vec<Value> = registries
-        .iter()
-        .map(|_| {
-            let password = call.state.make_up("registry password");
-            json!({
-                "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
-                "expiresAt": seconds(expires),
-                "proxyEndpoint": call.endpoint,
-            })
-        })
-        .collect();
+    let mut tokens: Vec<Value> = Vec::new();
+    for account in registries {
+        let password = call.state.make_up("registry password");
+        let registry = RegistryKey::new(&account, call.region);
+        let token = Token {
+            caller: call.caller.clone(),
+            registry,
+            expires,
+        };
+        tokens.push(json!({
+            "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
+            "expiresAt": seconds(expires),
+            "proxyEndpoint": call.endpoint,
+        }));
+        call.state.tokens.insert(password, token);
+    }
     Ok(json!({"authorizationData": tokens}))
 }

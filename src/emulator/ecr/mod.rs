@@ -1,4 +1,4 @@
-//! Amazon ECR's operations. [`operation`] is the one table from a name to a function; each room
+//! Amazon ECR's operations. [`TABLE`] is the one table from a name to a function; each room
 //! holds the operations of one subject.
 
 use serde::de::DeserializeOwned;
@@ -10,14 +10,17 @@ use super::refusal::Refusal;
 use super::state::RegistryKey;
 
 mod authorization;
-mod images;
+pub(crate) mod images;
+pub(crate) mod layers;
 mod lifecycle;
 mod mutability;
 mod policies;
 mod pull_through;
 mod push;
-mod registry;
+pub(crate) mod registry;
+mod replication;
 mod repositories;
+mod scanning;
 mod tags;
 
 /// What an operation works on, and its function.
@@ -42,48 +45,156 @@ macro_rules! repository {
 }
 
 /// The table.
-fn operation(name: &str) -> Option<Operation> {
-    Some(match name {
-        "BatchDeleteImage" => repository!(images::delete::batch_delete),
-        "BatchGetImage" => registry!(images::get::batch_get),
-        "CreatePullThroughCacheRule" => registry!(pull_through::rules::create),
-        "CreateRepository" => registry!(repositories::create),
-        "DeleteLifecyclePolicy" => repository!(lifecycle::delete),
-        "DeletePullThroughCacheRule" => registry!(pull_through::rules::delete),
-        "DeleteRepository" => repository!(repositories::delete),
-        "DeleteRepositoryPolicy" => repository!(policies::delete),
-        "DescribeImages" => repository!(images::describe::describe),
-        "DescribePullThroughCacheRules" => registry!(pull_through::rules::describe),
-        "DescribeRegistry" => registry!(registry::describe),
-        "DescribeRepositories" => registry!(repositories::describe),
-        "GetAuthorizationToken" => registry!(authorization::get_token),
-        "GetLifecyclePolicy" => repository!(lifecycle::get),
-        "GetRepositoryPolicy" => repository!(policies::get),
-        "ListImages" => repository!(images::describe::list),
-        "ListTagsForResource" => registry!(tags::list),
-        "PutImage" => repository!(push::put_image),
-        "PutImageScanningConfiguration" => repository!(repositories::put_scanning),
-        "PutImageTagMutability" => repository!(mutability::put),
-        "PutLifecyclePolicy" => repository!(lifecycle::put),
-        "SetRepositoryPolicy" => repository!(policies::set),
-        "TagResource" => registry!(tags::tag),
-        "UntagResource" => registry!(tags::untag),
-        "UpdatePullThroughCacheRule" => registry!(pull_through::rules::update),
-        "ValidatePullThroughCacheRule" => registry!(pull_through::rules::validate),
-        _ => return None,
-    })
-}
+const TABLE: [(&str, Operation); 62] = [
+    ("BatchCheckLayerAvailability", repository!(layers::check)),
+    (
+        "BatchDeleteImage",
+        repository!(images::delete::batch_delete),
+    ),
+    ("BatchGetImage", registry!(images::get::batch_get)),
+    (
+        "BatchGetRepositoryScanningConfiguration",
+        registry!(scanning::batch_get),
+    ),
+    ("CompleteLayerUpload", repository!(layers::complete)),
+    (
+        "CreatePullThroughCacheRule",
+        registry!(pull_through::rules::create),
+    ),
+    ("CreateRepository", registry!(repositories::create)),
+    (
+        "CreateRepositoryCreationTemplate",
+        registry!(registry::templates::create),
+    ),
+    ("DeleteLifecyclePolicy", repository!(lifecycle::delete)),
+    (
+        "DeletePullThroughCacheRule",
+        registry!(pull_through::rules::delete),
+    ),
+    ("DeleteRegistryPolicy", registry!(registry::delete_policy)),
+    ("DeleteRepository", repository!(repositories::delete)),
+    (
+        "DeleteRepositoryCreationTemplate",
+        registry!(registry::templates::delete),
+    ),
+    ("DeleteRepositoryPolicy", repository!(policies::delete)),
+    (
+        "DeleteSigningConfiguration",
+        registry!(registry::signing::delete),
+    ),
+    (
+        "DeregisterPullTimeUpdateExclusion",
+        registry!(registry::deregister_exclusion),
+    ),
+    (
+        "DescribeImageReplicationStatus",
+        repository!(replication::describe),
+    ),
+    ("DescribeImageScanFindings", repository!(scanning::describe)),
+    (
+        "DescribeImageSigningStatus",
+        repository!(registry::signing::describe),
+    ),
+    ("DescribeImages", repository!(images::describe::describe)),
+    (
+        "DescribePullThroughCacheRules",
+        registry!(pull_through::rules::describe),
+    ),
+    ("DescribeRegistry", registry!(registry::describe)),
+    (
+        "DescribeReplicationBackfillResults",
+        registry!(replication::backfill::describe),
+    ),
+    ("DescribeRepositories", registry!(repositories::describe)),
+    (
+        "DescribeRepositoryCreationTemplates",
+        registry!(registry::templates::describe),
+    ),
+    ("GetAccountSetting", registry!(registry::get_setting)),
+    ("GetAuthorizationToken", registry!(authorization::get_token)),
+    ("GetDownloadUrlForLayer", repository!(layers::download_url)),
+    ("GetLifecyclePolicy", repository!(lifecycle::get)),
+    (
+        "GetLifecyclePolicyPreview",
+        repository!(lifecycle::preview::get),
+    ),
+    ("GetRegistryPolicy", registry!(registry::get_policy)),
+    ("GetRegistryScanningConfiguration", registry!(scanning::get)),
+    ("GetRepositoryPolicy", repository!(policies::get)),
+    ("GetSigningConfiguration", registry!(registry::signing::get)),
+    ("InitiateLayerUpload", repository!(layers::initiate)),
+    ("ListImageReferrers", repository!(images::referrers::list)),
+    ("ListImages", repository!(images::describe::list)),
+    (
+        "ListPullTimeUpdateExclusions",
+        registry!(registry::list_exclusions),
+    ),
+    (
+        "ListReplicationBackfills",
+        registry!(replication::backfill::list),
+    ),
+    ("ListTagsForResource", registry!(tags::list)),
+    ("PutAccountSetting", registry!(registry::put_setting)),
+    ("PutImage", repository!(push::put_image)),
+    (
+        "PutImageScanningConfiguration",
+        repository!(repositories::put_scanning),
+    ),
+    ("PutImageTagMutability", repository!(mutability::put)),
+    ("PutLifecyclePolicy", repository!(lifecycle::put)),
+    ("PutRegistryPolicy", registry!(registry::put_policy)),
+    ("PutRegistryScanningConfiguration", registry!(scanning::put)),
+    ("PutReplicationConfiguration", registry!(replication::put)),
+    ("PutSigningConfiguration", registry!(registry::signing::put)),
+    (
+        "RegisterPullTimeUpdateExclusion",
+        registry!(registry::register_exclusion),
+    ),
+    ("SetRepositoryPolicy", repository!(policies::set)),
+    ("StartImageScan", repository!(scanning::start)),
+    (
+        "StartLifecyclePolicyPreview",
+        repository!(lifecycle::preview::start),
+    ),
+    (
+        "StartReplicationBackfill",
+        registry!(replication::backfill::start),
+    ),
+    (
+        "StopReplicationBackfill",
+        registry!(replication::backfill::stop),
+    ),
+    ("TagResource", registry!(tags::tag)),
+    ("UntagResource", registry!(tags::untag)),
+    (
+        "UpdateImageStorageClass",
+        repository!(images::storage::update),
+    ),
+    (
+        "UpdatePullThroughCacheRule",
+        registry!(pull_through::rules::update),
+    ),
+    (
+        "UpdateRepositoryCreationTemplate",
+        registry!(registry::templates::update),
+    ),
+    ("UploadLayerPart", repository!(layers::upload_part)),
+    (
+        "ValidatePullThroughCacheRule",
+        registry!(pull_through::rules::validate),
+    ),
+];
 
 /// Answers an operation: checks its shape, whether the caller may, and runs it.
 pub(crate) fn answer(call: &mut Call<'_>, name: &str, input: &Value) -> Answer {
-    let Some(operation) = operation(name) else {
-        return Err(protocol::unknown_operation().into());
-    };
+    let found = TABLE.iter().find(|(it, _)| *it == name);
+    let (_, operation) = found.ok_or_else(protocol::unknown_operation)?;
     if let Some(checked) = shapes::check(name, input) {
         checked?;
     }
     let registry = call.registry_key(input["registryId"].as_str());
     permit(call, name, &registry, input)?;
+    time_passes(call, &registry);
     match operation {
         Operation::Registry(run) => run(call, &registry, input),
         Operation::Repository(run) => {
@@ -91,6 +202,19 @@ pub(crate) fn answer(call: &mut Call<'_>, name: &str, input: &Value) -> Answer {
             let at = call.find(&registry, name)?;
             run(call, &at, input)
         }
+    }
+}
+
+/// Does what ECR would have done by itself since the last call.
+pub(crate) fn time_passes(call: &mut Call<'_>, registry: &RegistryKey) {
+    let now = call.now;
+    if !call.state.registries.contains_key(registry) {
+        return;
+    }
+    replication::backfill::time_passes(call, registry);
+    lifecycle::preview::time_passes(call, registry);
+    for repository in call.registry(registry).repositories.values_mut() {
+        images::storage::time_passes(repository, now);
     }
 }
 

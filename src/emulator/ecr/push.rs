@@ -9,6 +9,7 @@ use super::super::call::{Answer, Call, RepositoryAt};
 use super::super::manifest::Manifest;
 use super::super::refusal::Refusal;
 use super::super::state::{Image, Repository, Status};
+use super::{registry, replication, scanning};
 
 /// An image has at most this many tags.
 /// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>
@@ -52,6 +53,9 @@ pub(super) fn put_image(call: &mut Call<'_>, at: &RepositoryAt, input: &PutImage
     let repository = call.repository(at);
     acceptable(repository, at, &manifest, tag)?;
     keep(repository, &manifest, tag, now);
+    scanning::pushed(call, at, &digest);
+    registry::signing::pushed(call, at, &digest);
+    replication::pushed(call, at, &digest, tag);
     Ok(json!({"image": view(at, &digest, tag, &manifest)}))
 }
 
@@ -171,6 +175,9 @@ pub(super) fn keep(
             archived: None,
             activated: None,
             validated: None,
+            scanned: None,
+            replicas: Vec::new(),
+            signed: Vec::new(),
         });
     if let Some(tag) = tag {
         repository.tagged.insert(tag.to_owned(), digest);

@@ -13,6 +13,7 @@ mod query;
 pub(crate) mod shapes;
 
 pub(crate) use authorization::Credentials;
+pub(crate) use query::parameter;
 
 /// What a request asks.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Asked {
     pub(crate) operation: String,
     /// What is said about it.
     pub(crate) input: Value,
+    /// The body, for the data plane.
+    pub(crate) body: Bytes,
 }
 
 /// The services that are emulated.
@@ -36,6 +39,8 @@ pub(crate) enum Service {
     Sts,
     /// AWS IAM, over the query protocol.
     Iam,
+    /// The data plane, which is no AWS protocol.
+    Registry,
 }
 
 /// An answer before it is bytes of HTTP.
@@ -61,6 +66,7 @@ impl Service {
             Self::Tagging => "tagging",
             Self::Sts => "sts",
             Self::Iam => "iam",
+            Self::Registry => "registry",
         }
     }
 
@@ -72,12 +78,12 @@ impl Service {
         id: &str,
     ) -> Reply {
         match (self, answer) {
-            (Self::Ecr | Self::Tagging, Ok(output)) => Reply {
+            (Self::Ecr | Self::Tagging | Self::Registry, Ok(output)) => Reply {
                 status: 200,
                 content_type: JSON,
                 body: output.to_string(),
             },
-            (Self::Ecr | Self::Tagging, Err(refusal)) => json_refusal(refusal),
+            (Self::Ecr | Self::Tagging | Self::Registry, Err(refusal)) => json_refusal(refusal),
             (Self::Sts | Self::Iam, answer) => query::reply(self, operation, answer, id),
         }
     }
@@ -106,6 +112,7 @@ pub(crate) fn read(parts: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
         service,
         operation: operation.to_owned(),
         input,
+        body: Bytes::new(),
     })
 }
 

@@ -37,11 +37,12 @@ pub(super) fn read(parts: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
         service,
         operation,
         input: lists(input),
+        body: Bytes::new(),
     })
 }
 
 /// The value of a parameter of an address.
-pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     fields(query)
         .find(|(it, _)| it == name)
         .map(|(_, value)| value)

@@ -19,6 +19,11 @@ impl Blobs {
         self.0.entry(digest.clone()).or_insert(content);
         digest
     }
+
+    /// The content with this digest.
+    pub(crate) fn get(&self, digest: &str) -> Option<&Bytes> {
+        self.0.get(digest)
+    }
 }
 
 /// The digest of `content` as registries write it: `sha256:` and 64 hexadecimal digits.

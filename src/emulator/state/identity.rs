@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::call::Caller;
+use super::RegistryKey;
+
 /// A declared account: only these roles can be assumed, only these secrets exist.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
@@ -65,4 +68,15 @@ pub(crate) struct Session {
     pub(crate) tags: BTreeMap<String, String>,
     /// The session policy, which limits what the role may do.
     pub(crate) policy: Option<Value>,
+}
+
+/// Who may use the data plane by a password, of which registry, and for how long.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    /// Who asked for it.
+    pub(crate) caller: Caller,
+    /// The registry it is for.
+    pub(crate) registry: RegistryKey,
+    /// When it stops working.
+    pub(crate) expires: Timestamp,
 }

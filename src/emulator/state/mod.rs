@@ -13,10 +13,14 @@ mod registry;
 mod repository;
 
 pub(crate) use blobs::{Blobs, digest};
-pub(crate) use identity::{Account, Role, Session, User};
-pub(crate) use registry::{PullThroughRule, Registry};
+pub(crate) use identity::{Account, Role, Session, Token, User};
+pub(crate) use registry::{
+    Backfill, BackfillResult, Destination, PullThroughRule, Registry, ReplicationRule, Scanning,
+    ScanningRule, SigningRule, Template, selected,
+};
 pub(crate) use repository::{
-    Encryption, ExclusionFilter, Image, Lifecycle, Repository, Status, wildcard,
+    Encryption, ExclusionFilter, Image, Lifecycle, Preview, Replica, Repository, Status, Upload,
+    wildcard,
 };
 
 /// Everything.
@@ -29,6 +33,9 @@ pub(crate) struct State {
     pub(crate) accounts: BTreeMap<String, Account>,
     /// Credentials that STS gave out, by access key.
     pub(crate) sessions: BTreeMap<String, Session>,
+    /// Passwords of the data plane, which do not outlive the process.
+    #[serde(skip)]
+    pub(crate) tokens: BTreeMap<String, Token>,
     /// The contents of layers and configurations, by digest.
     pub(crate) blobs: Blobs,
     /// Counts what was made up, so that the same requests make up the same identifiers.
@@ -56,6 +63,19 @@ impl State {
         self.made_up += 1;
         hex(&Sha256::digest(format!("{what} {}", self.made_up)))[..32].to_owned()
     }
+}
+
+/// Like [`State::make_up`], in the form of a UUID.
+pub(crate) fn uuid(made_up: &str) -> String {
+    let it = made_up;
+    format!(
+        "{}-{}-{}-{}-{}",
+        &it[..8],
+        &it[8..12],
+        &it[12..16],
+        &it[16..20],
+        &it[20..32]
+    )
 }
 
 impl RegistryKey {

@@ -30,6 +30,41 @@ pub(crate) struct Repository {
     pub(crate) tagged: BTreeMap<String, String>,
     /// The sizes of the layers and configurations that were uploaded, by digest.
     pub(crate) layers: BTreeMap<String, u64>,
+    /// Uploads that were begun, by id; they do not outlive the process.
+    #[serde(skip)]
+    pub(crate) uploads: BTreeMap<String, Upload>,
+    /// The lifecycle policy preview.
+    #[serde(default)]
+    pub(crate) preview: Option<Preview>,
+}
+
+/// A layer on its way in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Upload {
+    /// What arrived.
+    pub(crate) content: Vec<u8>,
+    /// The sizes of its parts.
+    pub(crate) parts: Vec<u64>,
+}
+
+/// What a lifecycle policy would do.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Preview {
+    /// The policy.
+    pub(crate) text: String,
+    /// When it was asked for.
+    pub(crate) started: Timestamp,
+}
+
+/// What became of an image's replication to one destination.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Replica {
+    /// The destination's region.
+    pub(crate) region: String,
+    /// The destination's account.
+    pub(crate) registry_id: String,
+    /// Why it failed.
+    pub(crate) failure: Option<String>,
 }
 
 /// A filter of tags that the repository's mutability does not apply to.
@@ -89,6 +124,15 @@ pub(crate) struct Image {
     pub(crate) activated: Option<Timestamp>,
     /// When the upstream last confirmed it, for an image of a pull-through cache.
     pub(crate) validated: Option<Timestamp>,
+    /// When it was last scanned.
+    #[serde(default)]
+    pub(crate) scanned: Option<Timestamp>,
+    /// What became of its replication.
+    #[serde(default)]
+    pub(crate) replicas: Vec<Replica>,
+    /// The signing profiles that it was signed with.
+    #[serde(default)]
+    pub(crate) signed: Vec<String>,
 }
 
 /// Whether an image can be pulled.
@@ -139,7 +183,15 @@ impl Repository {
             images: BTreeMap::new(),
             tagged: BTreeMap::new(),
             layers: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            preview: None,
         }
+    }
+
+    /// The tags of one image, sorted.
+    pub(crate) fn tags_of(&self, digest: &str) -> Vec<String> {
+        let ours = self.tagged.iter().filter(|(_, it)| *it == digest);
+        ours.map(|(tag, _)| tag.clone()).collect()
     }
 
     /// The tags of all images that have any, sorted, by digest.

@@ -36,7 +36,7 @@ pub(crate) fn identify(
 ) -> Result<Caller, Refusal> {
     let Some(credentials) = credentials else {
         return Err(match asked.service {
-            Service::Ecr | Service::Tagging => Refusal::new(
+            Service::Ecr | Service::Tagging | Service::Registry => Refusal::new(
                 "MissingAuthenticationTokenException",
                 "Missing Authentication Token",
             ),
@@ -141,7 +141,9 @@ pub(crate) fn unique_id(kind: &str, arn: &str) -> String {
 fn unknown_key(service: Service) -> Refusal {
     let message = "The security token included in the request is invalid.";
     match service {
-        Service::Ecr | Service::Tagging => Refusal::new("UnrecognizedClientException", message),
+        Service::Ecr | Service::Tagging | Service::Registry => {
+            Refusal::new("UnrecognizedClientException", message)
+        }
         Service::Sts | Service::Iam => {
             Refusal::new("InvalidClientTokenId", message).with_status(403)
         }
@@ -151,7 +153,9 @@ fn unknown_key(service: Service) -> Refusal {
 fn expired(service: Service) -> Refusal {
     let message = "The security token included in the request is expired";
     match service {
-        Service::Ecr | Service::Tagging => Refusal::new("ExpiredTokenException", message),
+        Service::Ecr | Service::Tagging | Service::Registry => {
+            Refusal::new("ExpiredTokenException", message)
+        }
         Service::Sts | Service::Iam => Refusal::new("ExpiredToken", message).with_status(403),
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::super::call::{Answer, Call, RepositoryAt};
 use super::super::super::state::Repository;
+use super::super::replication;
 use super::ImageId;
 
 #[derive(Deserialize)]
@@ -21,12 +22,16 @@ pub(in super::super) fn batch_delete(
     input: &BatchDelete,
 ) -> Answer {
     let repository = call.repository(at);
-    let (mut deleted, mut failures) = (Vec::new(), Vec::new());
+    let (mut deleted, mut failures) = (Vec::<ImageId>::new(), Vec::new());
     for id in &input.image_ids {
         match delete(repository, id) {
             Ok(gone) => deleted.extend(gone),
             Err(failure) => failures.push(failure),
         }
+    }
+    for id in &deleted {
+        let tags: Vec<String> = id.image_tag.iter().cloned().collect();
+        replication::deleted(call, at, id.digest().unwrap_or_default(), &tags);
     }
     Ok(json!({"imageIds": deleted, "failures": failures}))
 }

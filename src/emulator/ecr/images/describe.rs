@@ -102,16 +102,10 @@ fn described(call: &mut Call<'_>, at: &RepositoryAt, ids: &[ImageId]) -> Answer 
     let mut details = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for id in ids {
-        if let Some(failure) = id.malformed() {
-            let reason = failure["failureReason"].as_str().unwrap_or_default();
-            return Err(Refusal::new("InvalidParameterException", reason).into());
-        }
-        let digest = repository
-            .resolve(id.digest(), id.tag())
-            .ok_or_else(|| id.not_found(at))?;
-        if seen.insert(digest.to_owned()) {
-            let tags = tags.get(digest).map_or(&[][..], |it| it);
-            details.push(detail(at, digest, &repository.images[digest], tags));
+        let digest = id.resolve(repository, at)?;
+        if seen.insert(digest.clone()) {
+            let tags = tags.get(digest.as_str()).map_or(&[][..], |it| it);
+            details.push(detail(at, &digest, &repository.images[&digest], tags));
         }
     }
     Ok(json!({"imageDetails": details}))

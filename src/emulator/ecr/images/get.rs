@@ -85,6 +85,7 @@ fn get(call: &mut Call<'_>, at: &RepositoryAt, id: &ImageId) -> Result<Value, Va
     if let Some(failure) = id.malformed() {
         return Err(failure);
     }
+    let records = records_pulls(call, &at.registry);
     let now = call.now;
     let repository = call.repository(at);
     let Some(digest) = repository.resolve(id.digest(), id.tag()).map(str::to_owned) else {
@@ -108,7 +109,9 @@ fn get(call: &mut Call<'_>, at: &RepositoryAt, id: &ImageId) -> Result<Value, Va
     if image.status != Status::Active {
         return Err(id.failure("ImageInaccessible", "Requested image is archived"));
     }
-    image.pulled = Some(now);
+    if records {
+        image.pulled = Some(now);
+    }
     let mut image_id = json!({"imageDigest": digest});
     if let Some(tag) = id.tag() {
         image_id["imageTag"] = tag.into();
@@ -120,4 +123,15 @@ fn get(call: &mut Call<'_>, at: &RepositoryAt, id: &ImageId) -> Result<Value, Va
         "imageManifest": image.manifest,
         "imageManifestMediaType": image.media_type,
     }))
+}
+
+/// Whether a pull by this caller counts as one: the registry may exclude some principals.
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_RegisterPullTimeUpdateExclusion.html>
+pub(crate) fn records_pulls(call: &mut Call<'_>, registry: &RegistryKey) -> bool {
+    let names = &call.caller.names;
+    !call
+        .registry(registry)
+        .exclusions
+        .keys()
+        .any(|it| names.contains(it))
 }

@@ -5,10 +5,13 @@ use serde_json::{Value, json};
 
 use super::super::call::RepositoryAt;
 use super::super::refusal::Refusal;
+use super::super::state::Repository;
 
 pub(super) mod delete;
 pub(super) mod describe;
 pub(super) mod get;
+pub(crate) mod referrers;
+pub(super) mod storage;
 
 /// An image by digest, by tag, or by both.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -66,8 +69,22 @@ impl ImageId {
         json!({"imageId": self, "failureCode": code, "failureReason": reason})
     }
 
+    /// The digest of the image that is meant, or a refusal where there is none.
+    pub(super) fn resolve(
+        &self,
+        repository: &Repository,
+        at: &RepositoryAt,
+    ) -> Result<String, Refusal> {
+        if let Some(failure) = self.malformed() {
+            let reason = failure["failureReason"].as_str().unwrap_or_default();
+            return Err(Refusal::new("InvalidParameterException", reason));
+        }
+        let digest = repository.resolve(self.digest(), self.tag());
+        digest.map(str::to_owned).ok_or_else(|| self.not_found(at))
+    }
+
     /// `ImageNotFoundException`.
-    pub(super) fn not_found(&self, at: &RepositoryAt) -> Refusal {
+    fn not_found(&self, at: &RepositoryAt) -> Refusal {
         Refusal::new(
             "ImageNotFoundException",
             format!(

@@ -8,7 +8,9 @@ use super::super::call::{Answer, Call, RepositoryAt, seconds};
 use super::super::refusal::Refusal;
 use super::super::state::Lifecycle;
 
-mod document;
+pub(super) mod document;
+mod evaluate;
+pub(super) mod preview;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,6 +8,7 @@ use super::super::refusal::Refusal;
 use super::super::state::{PullThroughRule, RegistryKey, Repository};
 use super::super::upstream::{Failure, Import, Pulled};
 use super::push;
+use super::registry::templates;
 
 pub(super) mod rules;
 
@@ -116,7 +117,9 @@ fn repository_for(
         return Ok(at);
     }
     call.permit("ecr:CreateRepository", registry, Some(name))?;
-    let repository = Repository::new(call.now);
+    let made = templates::made_by_template(call, registry, name, "PULL_THROUGH_CACHE")
+        .map_err(|it| Refusal::new("UnableToGetUpstreamImageException", it.message))?;
+    let repository = made.unwrap_or_else(|| Repository::new(call.now));
     call.registry(registry)
         .repositories
         .insert(name.to_owned(), repository);

@@ -1,0 +1,122 @@
+//! One request and its answer: fault rules, the operation itself, and the journal around both.
+
+use std::convert::Infallible;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::call::{Answer, Call, Caller};
+use super::faults::{Effect, Subject};
+use super::journal::{Entry, Outcome};
+use super::protocol::{self, Asked, Service};
+use super::refusal::Refusal;
+use super::server::Shared;
+use super::{data_plane, ecr, sts, tagging};
+
+/// The connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is cut by a fault rule")]
+pub(crate) struct Cut;
+
+/// A request that was understood.
+pub(crate) struct Heard {
+    /// What is asked.
+    pub(crate) asked: Asked,
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// The region that is asked.
+    pub(crate) region: String,
+}
+
+impl Heard {
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            account: &self.caller.account,
+            region: &self.region,
+            service: self.asked.service.as_str(),
+            operation: &self.asked.operation,
+            caller: &self.caller.arn,
+            repository: self.asked.input["repositoryName"].as_str(),
+        }
+    }
+
+    fn entry(&self, time: Timestamp, outcome: Outcome, effect: Option<&Effect>) -> Entry {
+        Entry {
+            sequence: 0,
+            time,
+            account: self.caller.account.clone(),
+            region: self.region.clone(),
+            service: self.asked.service.as_str().to_owned(),
+            operation: self.asked.operation.clone(),
+            caller: self.caller.arn.clone(),
+            parameters: self.asked.input.clone(),
+            outcome,
+            fault: effect.map(|it| format!("{it:?}")),
+        }
+    }
+}
+
+/// Decides about faults, does what is asked, and writes the journal. The answer comes with the
+/// request's id.
+pub(crate) async fn hear(
+    shared: &Shared,
+    heard: &Heard,
+    refused: Option<Refusal>,
+) -> Result<(Result<Value, Refusal>, String), Cut> {
+    let effect = shared.faults().decide(&heard.subject());
+    let (answer, outcome) = under(shared, heard, effect.as_ref(), refused).await;
+    let entry = heard.entry(shared.clock().now(), outcome, effect.as_ref());
+    let sequence = shared.journal().write(entry);
+    match effect {
+        Some(Effect::Hang) => match std::future::pending::<Infallible>().await {},
+        Some(Effect::CutBefore | Effect::CutAfter) => Err(Cut),
+        _ => Ok((
+            answer,
+            format!("{sequence:08x}-0000-4000-8000-000000000000"),
+        )),
+    }
+}
+
+/// Does what is asked as far as the fault's effect lets it be done.
+async fn under(
+    shared: &Shared,
+    heard: &Heard,
+    effect: Option<&Effect>,
+    refused: Option<Refusal>,
+) -> (Result<Value, Refusal>, Outcome) {
+    if let Some(Effect::Hang | Effect::CutBefore) = effect {
+        return (Ok(Value::Null), Outcome::Lost);
+    }
+    if let Some(delay) = effect.and_then(Effect::delay) {
+        tokio::time::sleep(delay).await;
+    }
+    let Heard {
+        asked,
+        caller,
+        region,
+    } = heard;
+    let answer = match refused.or_else(|| effect?.refusal(&heard.subject())) {
+        Some(refusal) => Err(refusal),
+        None => {
+            shared
+                .run(caller, region, |call| dispatch(call, asked))
+                .await
+        }
+    };
+    let outcome = match (&answer, effect) {
+        (Ok(_), Some(Effect::CutAfter)) => Outcome::DoneUnanswered,
+        (Ok(_), _) => Outcome::Done,
+        (Err(it), _) => Outcome::Refused(it.code.clone()),
+    };
+    (answer, outcome)
+}
+
+fn dispatch(call: &mut Call<'_>, asked: &Asked) -> Answer {
+    match asked.service {
+        Service::Ecr => ecr::answer(call, &asked.operation, &asked.input),
+        Service::Sts => sts::answer(call, &asked.operation, &asked.input),
+        Service::Tagging => tagging::answer(call, &asked.operation, &asked.input),
+        Service::Registry => data_plane::answer(call, &asked.operation, &asked.input, &asked.body),
+        Service::Iam => Err(protocol::invalid_action(&asked.operation).into()),
+    }
+}
