@@ -7,9 +7,12 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::json;
+
 mod canonical;
 mod check;
 
+pub use super::json::ParseError;
 pub use check::{Invalid, Violation};
 
 /// One rule, in the words of ECR's document.
@@ -125,22 +128,6 @@ pub struct Document {
     unknown: usize,
 }
 
-/// Why a text is no lifecycle policy.
-#[derive(Debug, thiserror::Error)]
-pub enum ParseError {
-    /// It is not JSON.
-    #[error("lifecycle policy is no JSON")]
-    Json(#[source] serde_json::Error),
-    /// It is JSON of another shape than a lifecycle policy's.
-    #[error("lifecycle policy: {at} {problem}")]
-    Malformed {
-        /// The element, for example `rules[0].selection`.
-        at: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-}
-
 impl Document {
     /// The document of these rules, in whatever order, or everything that ECR would refuse.
     pub fn from_rules(rules: &[Rule]) -> Result<Self, Invalid> {
@@ -159,7 +146,7 @@ impl Document {
 
     /// The canonical form of a text that ECR answered with.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        Self::canonical(serde_json::from_str(text).map_err(ParseError::Json)?)
+        Self::canonical(json::parse(text)?)
     }
 
     /// The canonical text, which is also what is sent.
@@ -175,7 +162,7 @@ impl Document {
 
     /// SHA-256 of the canonical text, in hexadecimal: what `spec.safety.approvedHash` approves.
     pub fn hash(&self) -> String {
-        super::json::sha256(&self.text)
+        json::sha256(&self.text)
     }
 
     /// One line for people: the rules' priorities, and the start of the hash.

@@ -15,6 +15,7 @@ mod canonical;
 mod statement;
 mod words;
 
+pub use super::json::ParseError;
 pub use admits::Admitted;
 pub use statement::{Action, Condition, Effect, Principal, Statement};
 
@@ -30,22 +31,6 @@ const VERSION: &str = "2012-10-17";
 pub struct Document {
     text: String,
     unknown: usize,
-}
-
-/// Why a text is no policy document.
-#[derive(Debug, thiserror::Error)]
-pub enum ParseError {
-    /// It is not JSON.
-    #[error("policy is no JSON")]
-    Json(#[source] serde_json::Error),
-    /// It is JSON of another shape than a policy's.
-    #[error("policy: {at} {problem}")]
-    Malformed {
-        /// The element, for example `Statement[0].Principal`.
-        at: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
 }
 
 /// Why statements make no document that ECR would take.
@@ -110,7 +95,7 @@ impl Document {
 
     /// The canonical form of a text that ECR answered with, or that somebody wrote.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        Self::canonical(serde_json::from_str(text).map_err(ParseError::Json)?)
+        Self::canonical(json::parse(text)?)
     }
 
     /// The canonical text, which is also what is sent.

@@ -146,8 +146,7 @@ pub enum Mutability {
 pub enum Encryption {
     /// Keys that Amazon S3 manages (`AES256`).
     Aes256,
-    /// AWS KMS, with a key by ARN, id or alias; `None` means the account's `aws/ecr` key. ECR
-    /// reports either by its ARN.
+    /// AWS KMS, with the key of this ARN; `None` means the account's `aws/ecr` key.
     Kms(Option<String>),
     /// Two layers with AWS KMS; GovCloud only.
     KmsDsse(Option<String>),

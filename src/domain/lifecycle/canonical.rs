@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::ParseError;
-use crate::domain::json::{Object, as_set};
+use crate::domain::json::{Object, array, as_set, malformed, object};
 
 type Result<T> = std::result::Result<T, ParseError>;
 
@@ -96,27 +96,4 @@ fn number(at: &str, value: &Value) -> Result<Value> {
         .as_u64()
         .ok_or_else(|| malformed(at, "is no whole number"))?;
     Ok(number.into())
-}
-
-fn array(at: &str, value: Value) -> Result<Vec<Value>> {
-    match value {
-        Value::Array(list) => Ok(list),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            Err(malformed(at, "is no list"))
-        }
-    }
-}
-
-fn object(at: &str, value: Value) -> Result<Object> {
-    match value {
-        Value::Object(object) => Ok(object),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(malformed(at, "is no object"))
-        }
-    }
-}
-
-fn malformed(at: &str, problem: &'static str) -> ParseError {
-    let at = at.to_owned();
-    ParseError::Malformed { at, problem }
 }

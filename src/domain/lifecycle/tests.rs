@@ -346,15 +346,15 @@ fn what_is_no_lifecycle_policy_is_an_error_that_says_where() {
     ]
     .map(|it| Document::parse(it).unwrap_err().to_string());
     expect![[r#"
-        lifecycle policy is no JSON
-        lifecycle policy: document is no object
-        lifecycle policy: document has no rules
-        lifecycle policy: rules is no list
-        lifecycle policy: rules[0] is no object
-        lifecycle policy: rules[0] lacks its priority, selection or action
-        lifecycle policy: rules[0].rulePriority is no whole number
-        lifecycle policy: rules[0].selection.tagPatternList is no list
-        lifecycle policy: rules[0].selection.countNumber is no whole number"#]]
+        the document is no JSON
+        document is no object
+        document has no rules
+        rules is no list
+        rules[0] is no object
+        rules[0] lacks its priority, selection or action
+        rules[0].rulePriority is no whole number
+        rules[0].selection.tagPatternList is no list
+        rules[0].selection.countNumber is no whole number"#]]
     .assert_eq(&problems.join("\n"));
 }
 

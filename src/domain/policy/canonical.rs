@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::statement::account_of_root;
 use super::{ParseError, words};
-use crate::domain::json::{Object, as_list, as_set};
+use crate::domain::json::{Object, as_list, as_set, malformed, object, string};
 
 /// What IAM assumes where no version is given.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>
@@ -159,27 +159,4 @@ fn strings(at: &str, value: Value, canonical: fn(&str) -> String) -> Result<Valu
         .map(|it| Ok(canonical(&string(at, it)?).into()))
         .collect::<Result<Vec<_>>>()?;
     Ok(as_set(list))
-}
-
-fn string(at: &str, value: Value) -> Result<String> {
-    match value {
-        Value::String(text) => Ok(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Err(malformed(at, "is no text"))
-        }
-    }
-}
-
-fn object(at: &str, value: Value) -> Result<Object> {
-    match value {
-        Value::Object(object) => Ok(object),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(malformed(at, "is no object"))
-        }
-    }
-}
-
-fn malformed(at: impl Into<String>, problem: &'static str) -> ParseError {
-    let at = at.into();
-    ParseError::Malformed { at, problem }
 }

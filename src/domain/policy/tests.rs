@@ -157,16 +157,16 @@ fn what_is_no_policy_is_an_error_that_says_where() {
     ]
     .map(canonical);
     expect![[r#"
-        policy is no JSON
-        policy: document is no object
-        policy: document has no Statement
-        policy: Statement[0] is no object
-        policy: Statement[0] has no Effect
-        policy: Statement[0].Effect is neither Allow nor Deny
-        policy: Statement[0].Principal is no object
-        policy: Statement[0].Principal.AWS is no text
-        policy: Statement[0].Condition.Bool.aws:SecureTransport has a value that is no text
-        policy: Statement[0].Condition.Bool.aws:sourceip is there twice"#]]
+        the document is no JSON
+        document is no object
+        document has no Statement
+        Statement[0] is no object
+        Statement[0] has no Effect
+        Statement[0].Effect is neither Allow nor Deny
+        Statement[0].Principal is no object
+        Statement[0].Principal.AWS is no text
+        Statement[0].Condition.Bool.aws:SecureTransport has a value that is no text
+        Statement[0].Condition.Bool.aws:sourceip is there twice"#]]
     .assert_eq(&problems.join("\n"));
 }
 

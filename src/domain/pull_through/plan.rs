@@ -51,7 +51,7 @@ pub enum Refusal {
     Overlap {
         /// The desired prefix.
         prefix: Prefix,
-        /// The prefix that is there, or that another object desires.
+        /// The prefix that is there.
         other: Prefix,
     },
     /// The registry is full.
@@ -62,22 +62,17 @@ pub enum Refusal {
     Missing(Prefix),
 }
 
-/// What to do about one rule, given all rules of its registry and the prefixes that other objects
-/// desire there. A rule that exists keeps its prefix: only a new one can overlap.
-pub fn plan(desired: &Desired, observed: &BTreeMap<Prefix, Observed>, others: &[Prefix]) -> Plan {
+/// What to do about one rule, given all rules of its registry. One that exists keeps its prefix:
+/// only a new one can overlap.
+pub fn plan(desired: &Desired, observed: &BTreeMap<Prefix, Observed>) -> Plan {
     let Desired { management, rule } = desired;
     match observed.get(&rule.prefix) {
         Some(existing) => correct(*management, rule, existing),
-        None => create(*management, rule, observed, others),
+        None => create(*management, rule, observed),
     }
 }
 
-fn create(
-    management: Management,
-    rule: &Rule,
-    observed: &BTreeMap<Prefix, Observed>,
-    others: &[Prefix],
-) -> Plan {
+fn create(management: Management, rule: &Rule, observed: &BTreeMap<Prefix, Observed>) -> Plan {
     let prefix = &rule.prefix;
     let mut plan = Plan {
         differences: vec![Difference {
@@ -90,7 +85,7 @@ fn create(
     match management {
         Management::Observe => plan.refusals.push(Refusal::Missing(prefix.clone())),
         Management::Manage => {
-            let overlapping = observed.keys().chain(others).find(|it| prefix.overlaps(it));
+            let overlapping = observed.keys().filter(|it| prefix.overlaps(it));
             plan.refusals
                 .extend(overlapping.map(|other| Refusal::Overlap {
                     prefix: prefix.clone(),

@@ -160,25 +160,12 @@ fn owner_in(tags: &BTreeMap<String, String>) -> String {
 }
 
 impl Encryption {
-    /// Whether an observed encryption is what was asked for.
+    /// Whether an observed encryption is what was asked for. A request that names no key got the
+    /// account's default one, of which ECR tells the ARN.
     fn is_met_by(&self, observed: &Self) -> bool {
         match (self, observed) {
-            (Self::Kms(desired), Self::Kms(observed))
-            | (Self::KmsDsse(desired), Self::KmsDsse(observed)) => {
-                names_key(desired.as_deref(), observed.as_deref())
-            }
+            (Self::Kms(None), Self::Kms(_)) | (Self::KmsDsse(None), Self::KmsDsse(_)) => true,
             (desired, observed) => desired == observed,
         }
     }
-}
-
-/// Whether a request for a KMS key got the key that ECR names by its ARN. One for no key gets the
-/// account's default, and an alias may point anywhere, so both are met by any.
-fn names_key(desired: Option<&str>, observed: Option<&str>) -> bool {
-    let Some(desired) = desired else {
-        return true;
-    };
-    let is_alias = desired.starts_with("alias/") || desired.contains(":alias/");
-    is_alias
-        || observed.is_some_and(|arn| arn == desired || arn.ends_with(&format!(":key/{desired}")))
 }
