@@ -23,10 +23,10 @@ soak: ## Run the tests that take longer than a coffee
 	$(CARGO) test --locked --test e2e -- --ignored
 
 bench: ## Measure
-	$(CARGO) bench --locked --benches
+	$(CARGO) bench --locked --bench '*'
 
 crds: ## Write the custom resource definitions to crds/
-	UPDATE_EXPECT=1 $(CARGO) test --locked --test e2e crds
+	UPDATE_EXPECT=1 $(CARGO) test --locked --test e2e definitions_are_checked_in
 
 lint: ## Check format, lints and dependencies (the last with cargo-deny)
 	$(CARGO) fmt --check

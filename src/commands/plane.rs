@@ -14,9 +14,9 @@ use crate::plane::{self, Options, Progress};
 /// The arguments of `ecr-operator plane`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to write the administrator's kubeconfig.
-    #[arg(long, value_name = "FILE", default_value = "kubeconfig")]
-    kubeconfig: PathBuf,
+    /// Where to write the administrator's kubeconfig [default: plane.kubeconfig in the cache folder]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// Where each process writes its log; by default a temporary folder.
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
@@ -29,8 +29,11 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         logs: arguments.logs.clone(),
     };
     let plane = plane::start(&options, &Progress::stderr()).await?;
-    write_privately(&arguments.kubeconfig, &plane.kubeconfig()?)?;
-    let file = std::path::absolute(&arguments.kubeconfig).context("find the kubeconfig")?;
+    let file = match &arguments.kubeconfig {
+        Some(file) => std::path::absolute(file).context("find the kubeconfig")?,
+        None => plane::cache()?.join("plane.kubeconfig"),
+    };
+    write_privately(&file, &plane.kubeconfig()?)?;
     println!("export KUBECONFIG={}", file.display());
     eprintln!(
         "kubectl is {}; Ctrl-C stops all",

@@ -84,8 +84,13 @@ impl Program {
             }
         };
         let said = command.output().ok()?;
-        let version = version(&String::from_utf8_lossy(&said.stdout))?;
-        (version >= self.oldest()).then_some(path)
+        self.serves(&String::from_utf8_lossy(&said.stdout))
+            .then_some(path)
+    }
+
+    /// Whether a program that says this of itself is new enough.
+    pub(super) fn serves(self, said: &str) -> bool {
+        version(said).is_some_and(|it| it >= self.oldest())
     }
 }
 

@@ -32,28 +32,33 @@ pub(super) fn version() -> &'static str {
 
 /// Where the programs are kept: outside any checkout, by version.
 pub(super) fn folder() -> Result<PathBuf, Error> {
-    let cache = env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|it| it.is_absolute());
+    Ok(cache()?.join("control-plane").join(version()))
+}
+
+/// The folder of ours in the user's cache (`$XDG_CACHE_HOME`, or `~/.cache`), which outlives any
+/// checkout; it need not exist yet.
+pub fn cache() -> Result<PathBuf, Error> {
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.filter(|it| it.is_absolute());
     let cache = cache.or_else(|| Some(env::home_dir()?.join(".cache")));
     let cache = cache.ok_or_else(|| Error::Missing {
-        what: "a folder for built programs is needed, and there is no home folder".to_owned(),
-        install: "export XDG_CACHE_HOME=/a/folder/that/stays".to_owned(),
+        what: "a cache folder is needed, and there is no home folder".to_owned(),
+        remedy: "set one with: export XDG_CACHE_HOME=/a/folder/that/stays".to_owned(),
     })?;
-    Ok(cache.join("ecr-operator/control-plane").join(version()))
+    Ok(cache.join("ecr-operator"))
 }
 
 /// Builds `programs` into `folder`. Each appears there whole or not at all.
 pub(super) fn build(programs: &[Program], folder: &Path, progress: &Progress) -> Result<(), Error> {
     fs::create_dir_all(folder).doing(|| format!("make the folder {}", folder.display()))?;
     // The kernel releases the lock when its holder dies.
-    let _lock = lock(&folder.with_extension("lock"), progress)?;
+    let _lock = lock(&folder.with_added_extension("lock"), progress)?;
     let there = |it: &Program| folder.join(it.name()).is_file();
     let programs: Vec<Program> = programs.iter().copied().filter(|it| !there(it)).collect();
     if programs.is_empty() {
         return Ok(());
     }
-    let go = Go::find(folder.with_extension("build"))?;
+    let go = Go::find(folder.with_added_extension("build"))?;
     let began = Instant::now();
     go.build(&programs, progress)?;
     for program in programs {
@@ -123,7 +128,7 @@ impl Go {
                     "this is {it}"
                 )),
             ),
-            install: how_to_install().to_owned(),
+            remedy: format!("install it with: {}", how_to_install()),
         })
     }
 

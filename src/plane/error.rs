@@ -7,12 +7,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Something that the machine must have is not there, or is too old.
-    #[error("{what}\n  install it with: {install}")]
+    #[error("{what}\n  {remedy}")]
     Missing {
         /// What is needed, why, and what was found instead.
         what: String,
-        /// The line that installs it.
-        install: String,
+        /// What installs or sets it: words and a line to type.
+        remedy: String,
     },
     /// `go` could not build the binaries.
     #[error("build the control plane with `go {command}`: {output}")]

@@ -18,6 +18,7 @@ mod progress;
 mod start;
 
 pub use binaries::{Binaries, acquire};
+pub use build::cache;
 pub use cluster::{Choice, Cluster};
 pub use error::Error;
 pub use progress::{Progress, Step};

@@ -27,6 +27,15 @@ fn versions_are_read_from_what_each_program_says() {
 }
 
 #[test]
+fn a_program_that_is_too_old_or_says_nothing_is_passed_by() {
+    assert!(Program::KubeApiserver.serves("Kubernetes v1.36.0"));
+    assert!(!Program::KubeApiserver.serves("Kubernetes v1.35.9"));
+    assert!(Program::Etcd.serves("etcd Version: 3.10.1"));
+    assert!(!Program::Etcd.serves("etcd Version: 3.5.21"));
+    assert!(!Program::Kubectl.serves(""));
+}
+
+#[test]
 fn every_program_is_a_tool_of_the_embedded_module() {
     let module = include_str!("control-plane/go.mod");
     for program in Program::ALL {
