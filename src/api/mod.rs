@@ -23,6 +23,7 @@ pub mod selectors;
 pub mod settings;
 pub mod statements;
 pub mod targets;
+mod unknown;
 
 pub use definitions::definitions;
 pub use environment_account::{EnvironmentAccount, EnvironmentAccountSpec};
@@ -30,6 +31,7 @@ pub use image_admission_policy::{ImageAdmissionPolicy, ImageAdmissionPolicySpec}
 pub use image_repository::{ImageRepository, ImageRepositorySpec};
 pub use lifecycle_policy::{LifecyclePolicy, LifecyclePolicySpec};
 pub use pull_through_rule::{PullThroughRule, PullThroughRuleSpec};
+pub use unknown::unknown_fields;
 
 /// The API group of every kind.
 pub const GROUP: &str = "ecr-operator.dev";

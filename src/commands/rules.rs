@@ -14,6 +14,9 @@ use serde_json::Value;
 use crate::api::{self, ImageRepository};
 use crate::desired::{Objects, World};
 use crate::domain::names::ClusterId;
+use documents::Document;
+
+mod documents;
 
 /// Where `kubectl apply` puts an object that names no namespace.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -21,19 +24,33 @@ const DEFAULT_NAMESPACE: &str = "default";
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// The world that the YAML files of a folder and the folders in it describe, or of one file. Kinds
-/// that are not ours are passed over; a namespace that no file has is taken to bear no labels but
+/// that are not ours are passed over, YAML or not; a namespace that no file has is taken to bear no labels but
 /// Kubernetes' own.
 pub fn from_files(path: &Path) -> anyhow::Result<World> {
     let mut objects = Objects::default();
     for file in files(path)? {
         let reading = || format!("read {}", file.display());
         let text = fs::read_to_string(&file).with_context(reading)?;
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).with_context(reading)?;
-        for document in documents {
-            add(&mut objects, document).with_context(reading)?;
+        for (i, document) in documents::split(&text).into_iter().enumerate() {
+            let within = || format!("document {} at line {}", i + 1, document.line);
+            let added = read(&document).and_then(|it| add(&mut objects, it.unwrap_or_default()));
+            added.with_context(within).with_context(reading)?;
         }
     }
     Ok(world(objects))
+}
+
+/// The object of a document; `None`: it says nothing about rules, and need not even be YAML.
+fn read(document: &Document<'_>) -> anyhow::Result<Option<Value>> {
+    let is_ours = document.text.contains(&format!("{}/v", api::GROUP));
+    if !is_ours && !document.text.contains("Namespace") {
+        return Ok(None);
+    }
+    match serde_saphyr::from_str(&document.in_place()) {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if is_ours => Err(error.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The world of the cluster that KUBECONFIG, or the pod that this runs in, names.
@@ -148,6 +165,7 @@ fn add_namespace(objects: &mut Objects, namespace: &Namespace) {
     objects.namespaces.insert(namespace.name_any(), labels);
 }
 
+/// As the API server would take it: with no field that it would refuse.
 fn parse<K: DeserializeOwned>(document: Value) -> anyhow::Result<K> {
     let name = |it: &Value| {
         let kind = it["kind"].as_str().unwrap_or("?");
@@ -155,6 +173,9 @@ fn parse<K: DeserializeOwned>(document: Value) -> anyhow::Result<K> {
         format!("{kind} {name}")
     };
     let name = name(&document);
+    if let Some(field) = api::unknown_fields(&document).first() {
+        bail!("{name}: there is no field {field}");
+    }
     serde_json::from_value(document).context(name)
 }
 

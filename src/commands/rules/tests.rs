@@ -41,6 +41,11 @@ items:
             "metadata": {"name": "prod"}, "spec": {"accountId": "333333333333", "region": "eu-central-1"}}"#,
     );
     write(&folder, "README.md", "no: [yaml");
+    write(
+        &folder,
+        "chart/templates/app.yaml",
+        "{{- if .Values.on }}\nkind: Namespace\n{{- end }}",
+    );
     let world = from_files(folder.path()).unwrap();
     assert_eq!(world.rules().count(), 1);
     assert_eq!(world.environments().count(), 1);
@@ -53,7 +58,15 @@ items:
 #[test]
 fn a_file_that_cannot_be_read_as_rules_is_named_with_the_object() {
     for (text, expected) in [
-        ("a: [", "rules.yaml"),
+        (
+            "a: 1\n---\napiVersion: ecr-operator.dev/v1alpha1\nkind: [",
+            "document 2 at line 2: error: line 4 column 7",
+        ),
+        (
+            "apiVersion: ecr-operator.dev/v1alpha1\nkind: ImageRepository\nmetadata: {name: x}\n\
+             spec: {environments: [dev], migrateFrom: [a/b]}",
+            "ImageRepository x: there is no field spec.migrateFrom",
+        ),
         (
             "apiVersion: ecr-operator.dev/v1alpha1\nkind: PullThroughRule\nmetadata: {name: x}\nspec: {}",
             "PullThroughRule x: missing field `upstreamRegistry`",
