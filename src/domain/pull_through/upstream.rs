@@ -235,3 +235,6 @@ fn is_azure_host(host: &str) -> bool {
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     })
 }
+
+#[cfg(test)]
+mod tests;
