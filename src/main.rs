@@ -10,5 +10,8 @@ fn main() -> ExitCode {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .expect("nothing else has installed a provider before main began");
-    Program::parse().run()
+    match Program::try_parse() {
+        Ok(program) => program.run(),
+        Err(told) => Program::usage(&told),
+    }
 }

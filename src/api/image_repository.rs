@@ -230,6 +230,11 @@ pub struct RepositoryRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>", length(max = 8), inner(length(max = 63)))]
     pub documents: Vec<Document>,
+    /// SHA-256 of the documents as they were last put: while it is what the spec comes to, they need
+    /// not be read again after a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 71))]
+    pub documents_hash: Option<String>,
     /// The keys of the resource tags that were put, without the owner tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), inner(length(max = 128)))]

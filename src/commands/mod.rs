@@ -6,11 +6,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod crds;
+pub mod demo;
 pub mod emulator;
 pub mod explain;
 pub mod plane;
 pub mod rights;
 pub mod rules;
+pub mod run;
 
 /// Every image a Kubernetes cluster runs comes from your own Amazon ECR.
 #[derive(Debug, Parser)]
@@ -22,6 +24,10 @@ pub struct Program {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the operator: reconcile objects into ECR and serve admission.
+    Run(Box<run::Args>),
+    /// See it all work on this machine: a real API server, an ECR emulator, three accounts.
+    Demo(demo::Args),
     /// Print the custom resource definitions, for `kubectl apply -f -`.
     Crds,
     Emulator(emulator::Arguments),
@@ -32,6 +38,15 @@ enum Command {
 }
 
 impl Program {
+    /// Prints help, a version or what is wrong with the arguments. The last is an error like any
+    /// other: 2 stands for a difference.
+    pub fn usage(told: &clap::Error) -> ExitCode {
+        match (told.print(), told.use_stderr()) {
+            (Ok(()), false) => ExitCode::SUCCESS,
+            (Ok(()), true) | (Err(_), _) => ExitCode::FAILURE,
+        }
+    }
+
     /// Runs the command, prints its error with what caused it, and gives the exit code.
     pub fn run(self) -> ExitCode {
         let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -43,6 +58,8 @@ impl Program {
         };
         let result = runtime.block_on(async {
             match self.command {
+                Command::Run(args) => Box::pin(run::run(*args)).await,
+                Command::Demo(args) => Box::pin(demo::run(args)).await,
                 Command::Crds => {
                     crds::run(&mut std::io::stdout().lock()).map(|()| ExitCode::SUCCESS)
                 }

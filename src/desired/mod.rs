@@ -29,7 +29,7 @@ pub use lifecycle::lifecycle;
 pub use pull_through::{CacheTarget, pull_through};
 pub use repository::{deletion, repository};
 pub use rules::{Destinations, Rules, Subject, rules};
-pub use world::{Objects, World};
+pub use world::{Objects, World, repository_name};
 
 /// One repository in one registry, as it should be.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -210,7 +210,7 @@ impl World {
 }
 
 /// The name in ECR that an object asks for, valid or not: its own, else `NAMESPACE/NAME`.
-pub(super) fn repository_name(object: &ImageRepository) -> String {
+pub fn repository_name(object: &ImageRepository) -> String {
     let asked = object.spec.repository_name.clone();
     asked.unwrap_or_else(|| object_name(object))
 }

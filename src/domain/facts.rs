@@ -59,6 +59,14 @@ impl Facts {
         Arc::make_mut(repositories).insert(name, images);
     }
 
+    /// Takes over what `known` says of a whole registry, which could not be listed this time.
+    pub fn keep(&mut self, known: &Self, registry: &Registry) {
+        if let Some(repositories) = known.registries.get(registry) {
+            self.registries
+                .insert(registry.clone(), Arc::clone(repositories));
+        }
+    }
+
     /// Unlearns a repository that is not listed any more.
     pub fn forget(&mut self, registry: &Registry, name: &RepositoryName) {
         if let Some(repositories) = self.registries.get_mut(registry) {

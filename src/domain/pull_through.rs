@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::names::{AccountId, InvalidName, Region, Registry};
+use super::names::{AccountId, InvalidName, Region, Registry, RepositoryName};
 
 mod plan;
 mod upstream;
@@ -174,6 +174,17 @@ impl Prefix {
         match text {
             "ROOT" => Self::Root,
             path => Self::Path(path.strip_suffix('/').unwrap_or(path).to_owned()),
+        }
+    }
+
+    /// Whether a repository of this name lies below it.
+    pub fn covers(&self, name: &RepositoryName) -> bool {
+        match self {
+            Self::Root => true,
+            Self::Path(path) => {
+                let rest = name.as_str().strip_prefix(path.as_str());
+                rest.is_some_and(|it| it.starts_with('/'))
+            }
         }
     }
 

@@ -56,6 +56,11 @@ impl Registry {
         &self.name
     }
 
+    /// The ARN as which AWS knows us there, as STS GetCallerIdentity told it.
+    pub fn identity_arn(&self) -> &str {
+        self.session.arn()
+    }
+
     /// How it takes our calls at present.
     pub fn health(&self) -> Health {
         self.gate.health()

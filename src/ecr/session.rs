@@ -2,6 +2,7 @@
 //! whose credentials they are.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub(super) struct Session {
     /// For tags in bulk.
     pub(super) tagging: aws_sdk_resourcegroupstagging::Client,
     sts: aws_sdk_sts::Client,
+    arn: OnceLock<String>,
     opened: Instant,
     distrusted: AtomicBool,
 }
@@ -105,9 +107,15 @@ impl Session {
             write: aws_sdk_ecr::Client::from_conf(write),
             tagging: aws_sdk_resourcegroupstagging::Client::from_conf(tagging),
             sts: aws_sdk_sts::Client::from_conf(sts),
+            arn: OnceLock::new(),
             opened: Instant::now(),
             distrusted: AtomicBool::new(false),
         }
+    }
+
+    /// The ARN as which STS knows us; empty until it was asked.
+    pub(super) fn arn(&self) -> &str {
+        self.arn.get().map_or("", String::as_str)
     }
 
     /// Asks STS whose credentials these are.
@@ -121,6 +129,8 @@ impl Session {
         let identity = gate.ask_sts(WHO, send).await?;
         let account = identity.account().unwrap_or_default();
         if account == registry.account.as_str() {
+            let arn = identity.arn().unwrap_or_default();
+            self.arn.get_or_init(|| arn.to_owned());
             return Ok(());
         }
         let message = format!(

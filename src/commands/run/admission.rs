@@ -1,0 +1,191 @@
+//! Admission in the process: rules and facts come from the world and from ECR, the certificate from
+//! a Secret, and the webhook configuration from the leader. Every replica serves.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use kube::{Api, Client, ResourceExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::args::Args;
+use super::health::{Gate, Readiness};
+use crate::commands::rights;
+use crate::controllers::certificates::{self, Keeper, Lifetimes};
+use crate::controllers::webhook_configuration::{self, Endpoint, Install, Selectors};
+use crate::desired::World;
+use crate::domain::facts::Facts;
+use crate::domain::rewrite::Table;
+use crate::webhook::{self, Admission, Limits, PullSecrets, Rules, ServingCertificate};
+
+/// The Secret that keeps the certificates, as the chart's RBAC names it.
+const SECRET: &str = "ecr-operator-webhook";
+/// The port of the Service, as the chart has it.
+const SERVICE_PORT: u16 = 443;
+
+/// What admission is made of.
+pub(super) struct Parts {
+    admission: Arc<Admission>,
+    certificate: ServingCertificate,
+    configurations: Api<MutatingWebhookConfiguration>,
+    install: Install,
+    keeper: Keeper,
+    loaded: Mutex<Loaded>,
+    readiness: Arc<Readiness>,
+    /// Notified when the policies may have changed.
+    woken: Notify,
+}
+
+/// What has been loaded so far; nothing is answered before both are there.
+#[derive(Default)]
+struct Loaded {
+    table: Option<Arc<Table>>,
+    facts: Option<Arc<Facts>>,
+}
+
+impl Parts {
+    pub(super) fn new(args: &Args, client: &Client, readiness: Arc<Readiness>) -> Self {
+        let endpoint = match &args.webhook_url {
+            Some(url) => Endpoint::Url(url.clone()),
+            None => Endpoint::Service {
+                name: args.webhook_service.clone(),
+                port: SERVICE_PORT,
+            },
+        };
+        let install = Install {
+            namespace: args.namespace.clone(),
+            name: rights::NAME.to_owned(),
+            endpoint,
+            owner: None,
+        };
+        Self {
+            admission: Arc::default(),
+            certificate: Arc::new(ArcSwapOption::empty()),
+            configurations: Api::all(client.clone()),
+            keeper: Keeper {
+                secrets: Api::namespaced(client.clone(), &args.namespace),
+                name: SECRET.to_owned(),
+                names: install.host_names(),
+                lifetimes: Lifetimes::default(),
+            },
+            install,
+            loaded: Mutex::default(),
+            readiness,
+            woken: Notify::new(),
+        }
+    }
+
+    /// What admission counts.
+    pub(super) fn metrics(&self) -> &webhook::Metrics {
+        &self.admission.metrics
+    }
+
+    /// Answers by `table` from now on.
+    pub(super) fn rule_by(&self, table: Table) {
+        self.load(|it| it.table = Some(Arc::new(table)));
+        self.readiness.open(Gate::Rules);
+        self.woken.notify_one();
+    }
+
+    /// Answers by `facts` from now on.
+    pub(super) fn know(&self, facts: &Arc<Facts>) {
+        self.load(|it| it.facts = Some(Arc::clone(facts)));
+        self.readiness.open(Gate::Facts);
+    }
+
+    fn load(&self, take: impl FnOnce(&mut Loaded)) {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        take(&mut loaded);
+        let Loaded {
+            table: Some(table),
+            facts: Some(facts),
+        } = &*loaded
+        else {
+            return;
+        };
+        self.admission.rules.store(Some(Arc::new(Rules {
+            table: Arc::clone(table),
+            facts: Arc::clone(facts),
+            pull_secrets: Arc::new(PullSecrets::default()),
+            own_namespace: self.install.namespace.clone(),
+        })));
+    }
+
+    /// Serves until `shutdown`; the handle ends when the last request has been answered.
+    pub(super) async fn serve(
+        &self,
+        args: &Args,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<JoinHandle<()>> {
+        let listener = TcpListener::bind(args.webhook_listen).await;
+        let listener =
+            listener.with_context(|| format!("listen for admission on {}", args.webhook_listen))?;
+        let (admission, certificate) = (Arc::clone(&self.admission), Arc::clone(&self.certificate));
+        let server = webhook::serve(
+            listener,
+            admission,
+            certificate,
+            Limits::default(),
+            shutdown,
+        );
+        Ok(tokio::spawn(server))
+    }
+
+    /// Shows what the Secret keeps, as long as it is polled.
+    pub(super) async fn follow_certificate(&self) {
+        certificates::follow(&self.keeper, |shown| {
+            if shown.is_healthy(Timestamp::now()) {
+                self.readiness.open(Gate::Certificate);
+            } else {
+                self.readiness
+                    .explain(Gate::Certificate, "it is about to expire".to_owned());
+            }
+            self.certificate.store(Some(shown.certificate));
+        })
+        .await;
+    }
+
+    /// The leader's part: rotates the certificates and keeps the webhook configuration in line with
+    /// the policies of the world that `world` gives.
+    pub(super) async fn lead(&self, world: impl Fn() -> Arc<World>, term: &CancellationToken) {
+        let policies = || self.policies(&world());
+        let refused = |refused: &BTreeMap<String, String>| {
+            for (policy, why) in refused {
+                warn!(
+                    policy,
+                    why, "the API server does not take this policy's selectors"
+                );
+            }
+        };
+        let installed = (&self.configurations, &self.install);
+        let woken = (&self.woken, term);
+        webhook_configuration::lead(installed, &self.keeper, policies, refused, woken).await;
+    }
+
+    /// The policies that have rules here, with whom they are asked about.
+    fn policies(&self, world: &World) -> BTreeMap<String, Selectors> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(table) = &loaded.table else {
+            return BTreeMap::new();
+        };
+        let ruled = world
+            .policies()
+            .filter(|it| table.policy(&it.name_any()).is_some());
+        ruled
+            .map(|it| {
+                let selectors = Selectors {
+                    namespaces: it.spec.namespace_selector.as_ref().map(Into::into),
+                    pods: it.spec.object_selector.as_ref().map(Into::into),
+                };
+                (it.name_any(), selectors)
+            })
+            .collect()
+    }
+}

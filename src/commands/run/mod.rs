@@ -1,0 +1,229 @@
+//! `ecr-operator run`: the operator. Every replica watches, keeps rules and facts, and serves
+//! admission; the one that holds the lease reconciles.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Api, Client};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+use tracing_subscriber::EnvFilter;
+
+use crate::commands::rights;
+use crate::controllers::driver::drive;
+use crate::controllers::lease::{Candidate, Timing};
+use crate::controllers::meters::Meters;
+use crate::controllers::stores::Stores;
+use crate::controllers::sweep::{self, Periods};
+use crate::controllers::wakes::{Kind, Wakes};
+use crate::controllers::{Context, facts, world};
+use crate::desired::{self, Objects, World};
+use crate::domain::facts::Facts;
+use crate::ecr::{Sessions, Settings};
+
+mod admission;
+mod args;
+mod health;
+mod metrics;
+
+pub use args::Args;
+
+use args::LogFormat;
+use health::{Gate, Readiness};
+use metrics::Metrics;
+
+/// How long admission is still served when the replica has said that it is no longer ready.
+const LAME_DUCK: Duration = Duration::from_secs(3);
+
+/// Runs the operator until it is told to stop.
+///
+/// # Errors
+/// When Kubernetes cannot be configured or a port not be listened on. What fails later is retried.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    log(args.log_format);
+    let client = Client::try_default()
+        .await
+        .context("configure the Kubernetes client")?;
+    let shutdown = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(stop_on_signal(shutdown.clone())?);
+
+    let woken = Arc::new(Notify::new());
+    let stores = Stores::watch(&client, &woken, &mut tasks);
+    let cx = Arc::new(context(&args, &client).await);
+    let readiness = Arc::new(Readiness::default());
+    let admission = Arc::new(admission::Parts::new(
+        &args,
+        &client,
+        Arc::clone(&readiness),
+    ));
+    let metrics = Metrics::of(&cx.meters, Arc::clone(&cx.sessions), admission.metrics());
+    let health = TcpListener::bind(args.health_listen).await;
+    let health = health.with_context(|| format!("listen for health on {}", args.health_listen))?;
+    tasks.spawn(health::serve(
+        health,
+        Arc::clone(&readiness),
+        Arc::new(metrics),
+    ));
+    let serving = CancellationToken::new();
+    let served = admission.serve(&args, serving.clone()).await?;
+
+    tokio::select! {
+        () = stores.ready() => readiness.open(Gate::Objects),
+        () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
+    }
+    follow(&args, &cx, (stores.clone(), woken), &admission, &mut tasks);
+    let candidate = Candidate {
+        api: Api::namespaced(client, &args.namespace),
+        name: rights::NAME.to_owned(),
+        identity: args.identity.clone(),
+        timing: Timing::default(),
+    };
+    let periods = Periods {
+        registry: args.sweep_period,
+        documents: args.document_period,
+    };
+    let term = async |term| Box::pin(lead(&cx, &stores, &admission, (periods, term))).await;
+    Box::pin(candidate.run(&shutdown, term)).await;
+
+    // The API server goes on calling for a moment after the endpoint has gone.
+    readiness.close();
+    sleep(LAME_DUCK).await;
+    serving.cancel();
+    served.await.context("end the admission server")?;
+    info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What every replica follows: the world, and with it the rules; the facts; the certificate.
+fn follow(
+    args: &Args,
+    cx: &Arc<Context>,
+    (stores, woken): (Stores, Arc<Notify>),
+    admission: &Arc<admission::Parts>,
+    tasks: &mut JoinSet<()>,
+) {
+    let relist = Arc::new(Notify::new());
+    let compiled = {
+        let (admission, relist) = (Arc::clone(admission), Arc::clone(&relist));
+        let meters = Arc::clone(&cx.meters);
+        move |world: &World| {
+            let rules = desired::rules(world);
+            let policies = rules.table.policies().count();
+            meters
+                .policies
+                .set(i64::try_from(policies).unwrap_or(i64::MAX));
+            for (subject, stopped) in &rules.stopped {
+                debug!(?subject, %stopped, "has no rules");
+            }
+            admission.rule_by(rules.table);
+            relist.notify_one();
+        }
+    };
+    let (world, wakes) = (Arc::clone(&cx.world), cx.wakes.clone());
+    let cluster = args.cluster_id.clone();
+    tasks.spawn(world::follow(
+        stores,
+        cluster,
+        woken,
+        (world, wakes),
+        compiled,
+    ));
+    let knowing = Arc::clone(admission);
+    let loaded = move |facts: &Arc<Facts>| knowing.know(facts);
+    tasks.spawn(facts::follow(
+        Arc::clone(cx),
+        args.facts_period,
+        relist,
+        loaded,
+    ));
+    let showing = Arc::clone(admission);
+    tasks.spawn(async move { showing.follow_certificate().await });
+}
+
+/// One term: everything that writes. It stops where it stands when the term ends, since every step
+/// is safe to be the last one.
+async fn lead(
+    cx: &Arc<Context>,
+    stores: &Stores,
+    admission: &admission::Parts,
+    (periods, term): (Periods, CancellationToken),
+) {
+    cx.meters.leading.set(1);
+    let wakes = &cx.wakes;
+    let environments = wakes.requests(Kind::Environment, stores.environments.clone());
+    let repositories = wakes.requests(Kind::Repository, stores.repositories.clone());
+    let rules = wakes.requests(Kind::Rule, stores.rules.clone());
+    let lifecycles = wakes.requests(Kind::Lifecycle, stores.lifecycles.clone());
+    let policies = wakes.requests(Kind::Policy, stores.policies.clone());
+    let work = async {
+        tokio::join!(
+            drive(Arc::clone(cx), stores.environments.clone(), environments),
+            drive(Arc::clone(cx), stores.repositories.clone(), repositories),
+            drive(Arc::clone(cx), stores.rules.clone(), rules),
+            drive(Arc::clone(cx), stores.lifecycles.clone(), lifecycles),
+            drive(Arc::clone(cx), stores.policies.clone(), policies),
+            sweep::run(Arc::clone(cx), periods),
+            admission.lead(|| cx.world.load_full(), &term),
+        )
+    };
+    tokio::select! {
+        _ = work => {}
+        () = term.cancelled() => {}
+    }
+    cx.meters.leading.set(0);
+}
+
+async fn context(args: &Args, client: &Client) -> Context {
+    let settings = Settings {
+        endpoints: args.endpoints(),
+        ..Settings::new(args.cluster_id.clone())
+    };
+    let reporter = Reporter {
+        controller: rights::NAME.to_owned(),
+        instance: Some(args.identity.clone()),
+    };
+    Context {
+        client: client.clone(),
+        recorder: Recorder::new(client.clone(), reporter),
+        sessions: Arc::new(Sessions::new(settings).await),
+        world: Arc::new(ArcSwap::from_pointee(World::new(
+            args.cluster_id.clone(),
+            Objects::default(),
+        ))),
+        wakes: Wakes::default(),
+        meters: Arc::new(Meters::default()),
+    }
+}
+
+fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => info!("told to stop"),
+            _ = interrupt.recv() => info!("interrupted"),
+        }
+        shutdown.cancel();
+    })
+}
+
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

@@ -1,0 +1,205 @@
+//! `ImageRepository`: the same repository in every environment it names. The order of things is the
+//! crash safety: targets stand in status before anything is made, the owner tags come with the
+//! creation, and whatever is left of a target that is no longer wanted is read from that record.
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use kube::{Api, Client, ResourceExt};
+use tracing::{info, warn};
+
+use super::driver::{Done, Reconcile};
+use super::outcome::Retry;
+use super::{Context, Stop};
+use crate::api::ImageRepository;
+use crate::api::image_repository::ImageRepositoryStatus;
+use crate::desired::{self, Stopped, Target};
+use crate::domain::RepositoryName;
+use crate::domain::repository::{self, Change, Difference, Observed, Plan, Refusal};
+use crate::ecr::{self, ErrorKind, Priority, Seen};
+
+mod record;
+mod release;
+mod status;
+
+/// How one target ended.
+pub(super) struct End {
+    environment: String,
+    region: String,
+    result: Result<Settled, Stop>,
+}
+
+/// What was done to a target, and what is left to say about it.
+pub(super) struct Settled {
+    target: Target,
+    done: Vec<Change>,
+    refusals: Vec<Refusal>,
+    differences: Vec<Difference>,
+    /// It had been made before, was gone, and was made again: it is empty now.
+    made_again: bool,
+}
+
+impl Reconcile for ImageRepository {
+    type Status = ImageRepositoryStatus;
+
+    fn api(&self, client: &Client) -> Api<Self> {
+        Api::namespaced(client.clone(), &self.namespace().unwrap_or_default())
+    }
+
+    fn status(&self) -> Option<&ImageRepositoryStatus> {
+        self.status.as_ref()
+    }
+
+    async fn reconcile(&self, cx: &Context) -> Done<ImageRepositoryStatus> {
+        if self.metadata.deletion_timestamp.is_some() {
+            return release::deleted(self, cx).await;
+        }
+        let world = cx.world.load_full();
+        let targets = desired::repository(self, &world);
+        let recorded = match record::before(self, cx, &targets).await {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                warn!(%error, "targets could not be recorded, so nothing was made");
+                return Done {
+                    status: None,
+                    events: Vec::new(),
+                    retry: Retry::BackingOff,
+                };
+            }
+        };
+        let left = release::targets_left(&recorded, &targets);
+        let (ends, released) = tokio::join!(
+            join_all(targets.into_iter().map(|it| settle_target(self, cx, it))),
+            join_all(left.iter().map(|it| release::target(self, cx, it))),
+        );
+        status::done(self, &recorded, ends, &released, Timestamp::now())
+    }
+}
+
+async fn settle_target(
+    object: &ImageRepository,
+    cx: &Context,
+    target: Result<Target, Stopped>,
+) -> End {
+    match target {
+        Ok(target) => {
+            let (environment, region) = (
+                target.environment.to_string(),
+                target.registry.region.to_string(),
+            );
+            let result = settle(object, cx, target).await;
+            End {
+                environment,
+                region,
+                result,
+            }
+        }
+        Err(stopped) => End {
+            environment: stopped.environment.clone(),
+            region: stopped
+                .region
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            result: Err(Stop::Stopped(stopped)),
+        },
+    }
+}
+
+/// Brings one repository to what is desired of it. A plan made from the registry's list is made
+/// again from one targeted read before it changes anything, since lists lag behind; a creation
+/// needs none, because ECR itself refuses a second repository of the name.
+async fn settle(object: &ImageRepository, cx: &Context, target: Target) -> Result<Settled, Stop> {
+    let registry = cx.registry(&target.environment, &target.registry).await?;
+    let registry = registry.at(priority(object, &target));
+    settle_in(&registry, object, target)
+        .await
+        .map_err(Stop::Failed)
+}
+
+async fn settle_in(
+    registry: &ecr::Registry,
+    object: &ImageRepository,
+    target: Target,
+) -> Result<Settled, ecr::Error> {
+    let name = &target.desired.name;
+    let known = known(object, registry, &target).await?;
+    let mut plan = repository::plan(&target.desired, known.as_ref());
+    if !plan.changes.is_empty() && known.is_some() {
+        plan = repository::plan(&target.desired, registry.observe(name).await?.as_ref());
+    }
+    match apply(registry, name, &plan.changes).await {
+        // The list was older than the repository, or it is our own whose reply was lost.
+        Err(error) if error.kind == ErrorKind::AlreadyExists => {
+            plan = repository::plan(&target.desired, registry.observe(name).await?.as_ref());
+            apply(registry, name, &plan.changes).await?;
+        }
+        result => result?,
+    }
+    let Plan {
+        changes,
+        refusals,
+        mut differences,
+    } = plan;
+    if !changes.is_empty() {
+        differences.clear(); // the changes have closed them
+    }
+    let made = changes
+        .iter()
+        .any(|it| matches!(it, Change::CreateRepository(_)));
+    let made_again = made && record::was_ready(object, &target);
+    Ok(Settled {
+        target,
+        done: changes,
+        refusals,
+        differences,
+        made_again,
+    })
+}
+
+/// What is known of the repository, from the registry's list or from a read since; read anew where
+/// this object manages its documents, nobody has read them, and status does not say that these
+/// very documents were put.
+async fn known(
+    object: &ImageRepository,
+    registry: &ecr::Registry,
+    target: &Target,
+) -> Result<Option<Observed>, ecr::Error> {
+    let name = &target.desired.name;
+    if registry.seen(name) == Seen::Unknown {
+        registry.at(Priority::Sweep).refresh().await?;
+    }
+    match registry.seen(name) {
+        Seen::Unknown | Seen::Absent => Ok(None),
+        Seen::Present(observed) => {
+            if target.desired.needs_reading(&observed) && !record::was_put(object, target) {
+                return registry.observe(name).await;
+            }
+            Ok(Some(*observed))
+        }
+    }
+}
+
+async fn apply(
+    registry: &ecr::Registry,
+    name: &RepositoryName,
+    changes: &[Change],
+) -> Result<(), ecr::Error> {
+    for change in changes {
+        registry.apply(name, change).await?;
+        info!(registry = %registry.name(), repository = %name, change = change.operation(), "applied");
+    }
+    Ok(())
+}
+
+/// An edit that a person waits for goes before what should exist and does not, and that before what
+/// somebody else has changed.
+fn priority(object: &ImageRepository, target: &Target) -> Priority {
+    let seen = object.status.as_ref().and_then(|it| it.observed_generation);
+    if seen.is_some() && seen != object.metadata.generation {
+        Priority::Edit
+    } else if record::was_ready(object, target) {
+        Priority::Repair
+    } else {
+        Priority::Create
+    }
+}

@@ -1,0 +1,212 @@
+//! Letting go of a repository: the object is deleted, or an environment was taken out of its spec.
+//! Only the record in status is read, so that a spec that has become invalid blocks nothing, and
+//! whatever is in doubt stays: an object that is pruned must never cost an image.
+
+use futures::future::join_all;
+use kube::ResourceExt;
+use kube::runtime::events::{Event, EventType};
+use tracing::{info, warn};
+
+use super::record::{Recorded, key};
+use crate::api::ImageRepository;
+use crate::api::image_repository::ImageRepositoryStatus;
+use crate::controllers::driver::Done;
+use crate::controllers::outcome::{self, Retry};
+use crate::controllers::{Context, Stop, finalizer};
+use crate::desired::{self, Stopped, Target};
+use crate::domain::names::EnvironmentName;
+use crate::domain::repository::{Contents, Deletion, Released, plan_deletion};
+use crate::domain::{Registry, RepositoryName};
+use crate::ecr::{self, ErrorKind, Priority};
+
+/// How letting go of one target ended.
+pub(super) enum Release {
+    /// Nothing of ours is left there.
+    Done(String),
+    /// Not yet; the sentence says why.
+    NotYet(String, Retry),
+}
+
+/// Lets go of every recorded target, then of the object.
+pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<ImageRepositoryStatus> {
+    let nothing = Done {
+        status: None,
+        events: Vec::new(),
+        retry: Retry::WhenAsked,
+    };
+    if !finalizer::is_on(object) {
+        return nothing;
+    }
+    let status = object.status.clone().unwrap_or_default();
+    let orphaned = object.annotations().contains_key(crate::api::ORPHAN);
+    let made: Vec<&Recorded> = status
+        .targets
+        .iter()
+        .filter(|it| it.record.is_some() && !orphaned)
+        .collect();
+    let releases = join_all(made.iter().map(|it| target(object, cx, it))).await;
+    let waiting: Vec<String> = releases.iter().filter_map(Release::waits_for).collect();
+    if waiting.is_empty() {
+        return match finalizer::take_off(cx, object).await {
+            Ok(()) => Done {
+                events: said(&releases, orphaned),
+                ..nothing
+            },
+            Err(error) => {
+                warn!(%error, "the finalizer is still on");
+                Done {
+                    retry: Retry::BackingOff,
+                    ..nothing
+                }
+            }
+        };
+    }
+    let retry = releases
+        .iter()
+        .map(Release::retry)
+        .max()
+        .unwrap_or(Retry::WhenAsked);
+    let status = super::status::deleting(object, &waiting, jiff::Timestamp::now());
+    Done {
+        status: Some(status),
+        events: Vec::new(),
+        retry,
+    }
+}
+
+/// The recorded targets that are no longer asked for.
+pub(super) fn targets_left<'a>(
+    recorded: &'a [Recorded],
+    wanted: &[Result<Target, Stopped>],
+) -> Vec<&'a Recorded> {
+    let wanted = |it: &Recorded| {
+        wanted.iter().any(|target| match target {
+            Ok(target) => {
+                key(it)
+                    == (
+                        target.environment.to_string(),
+                        target.registry.region.to_string(),
+                    )
+            }
+            // Stopped is not unwanted: the environment is still in the spec.
+            Err(stopped) => it.environment == stopped.environment,
+        })
+    };
+    recorded.iter().filter(|it| !wanted(it)).collect()
+}
+
+/// Lets go of one target.
+pub(super) async fn target(object: &ImageRepository, cx: &Context, it: &Recorded) -> Release {
+    if it.record.is_none() {
+        return Release::Done(format!("nothing was made in {}", it.environment));
+    }
+    let place = it.arn.as_deref().and_then(place_of_arn);
+    let (Some((registry, name)), Ok(environment)) = (place, it.environment.parse()) else {
+        return Release::NotYet(
+            format!("status names no repository for {}", it.environment),
+            Retry::Patiently,
+        );
+    };
+    match let_go(object, cx, (&environment, &registry), &name).await {
+        Ok(what) => {
+            info!(%registry, repository = %name, what, "released");
+            Release::Done(format!("{name} in {registry}: {what}"))
+        }
+        Err(Stop::Failed(error)) => {
+            let (_, _, retry) = outcome::of_error(error.kind);
+            Release::NotYet(error.to_string(), retry)
+        }
+        Err(Stop::Stopped(stopped)) => Release::NotYet(stopped.to_string(), Retry::BackingOff),
+    }
+}
+
+async fn let_go(
+    object: &ImageRepository,
+    cx: &Context,
+    (environment, registry): (&EnvironmentName, &Registry),
+    name: &RepositoryName,
+) -> Result<String, Stop> {
+    let world = cx.world.load_full();
+    let deletion = desired::deletion(object, environment, &world);
+    let registry = cx.registry(environment, registry).await?.at(Priority::Edit);
+    carry_out(&registry, &deletion, name)
+        .await
+        .map_err(Stop::Failed)
+}
+
+async fn carry_out(
+    registry: &ecr::Registry,
+    deletion: &Deletion,
+    name: &RepositoryName,
+) -> Result<String, ecr::Error> {
+    let observed = registry.observe(name).await?;
+    let mut contents = None;
+    loop {
+        match plan_deletion(deletion, observed.as_ref(), contents) {
+            Released::NothingOfOurs => {
+                return Ok("left alone, nothing of ours is there".to_owned());
+            }
+            Released::AskContents => contents = Some(registry.contents(name).await?),
+            Released::Kept(change, why) => {
+                registry.apply(name, &change).await?;
+                return Ok(format!("kept, without our owner tags: {why}"));
+            }
+            Released::Deleted(change) => match registry.apply(name, &change).await {
+                // An image came between the look and the call: the next plan keeps the repository.
+                Err(error) if error.kind == ErrorKind::NotEmpty => {
+                    contents = Some(Contents::Images);
+                }
+                result => return result.map(|()| "deleted, it was empty".to_owned()),
+            },
+        }
+    }
+}
+
+impl Release {
+    fn waits_for(&self) -> Option<String> {
+        match self {
+            Self::Done(_) => None,
+            Self::NotYet(why, _) => Some(why.clone()),
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Done(_) => Retry::WhenAsked,
+            Self::NotYet(_, retry) => *retry,
+        }
+    }
+}
+
+fn said(releases: &[Release], orphaned: bool) -> Vec<Event> {
+    let note = if orphaned {
+        format!("{} is set: nothing was touched in AWS", crate::api::ORPHAN)
+    } else {
+        let parts: Vec<&str> = releases
+            .iter()
+            .filter_map(|it| match it {
+                Release::Done(what) => Some(what.as_str()),
+                Release::NotYet(..) => None,
+            })
+            .collect();
+        parts.join("; ")
+    };
+    vec![Event {
+        type_: EventType::Normal,
+        reason: "Released".to_owned(),
+        note: Some(note),
+        action: "Release".to_owned(),
+        secondary: None,
+    }]
+}
+
+/// `arn:aws:ecr:REGION:ACCOUNT:repository/NAME`
+fn place_of_arn(arn: &str) -> Option<(Registry, RepositoryName)> {
+    let mut parts = arn.splitn(6, ':').skip(3);
+    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
+    let name = resource.strip_prefix("repository/")?.parse().ok()?;
+    Some((
+        Registry::new(account.parse().ok()?, region.parse().ok()?),
+        name,
+    ))
+}

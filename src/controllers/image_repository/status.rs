@@ -1,0 +1,210 @@
+//! What an `ImageRepository` shows. Pure: the same ends give the same status, so that nothing is
+//! written while nothing happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use kube::runtime::events::Event;
+
+use super::record::{self, Recorded, key};
+use super::release::Release;
+use super::{End, Settled};
+use crate::api::ImageRepository;
+use crate::api::conditions::Reason;
+use crate::api::image_repository::ImageRepositoryStatus;
+use crate::api::targets::{Difference as ShownDifference, TargetState};
+use crate::controllers::condition::{self, Summary, Verdict};
+use crate::controllers::driver::Done;
+use crate::controllers::outcome::{self, Retry};
+use crate::controllers::tidings;
+use crate::domain::repository::{Change, Management};
+
+/// The differences that a target shows; more would only push the rest of the status away.
+const SHOWN_DIFFERENCES: usize = 10;
+
+/// Status, events and next action of one reconciliation.
+pub(super) fn done(
+    object: &ImageRepository,
+    recorded: &[Recorded],
+    ends: Vec<End>,
+    released: &[Release],
+    now: Timestamp,
+) -> Done<ImageRepositoryStatus> {
+    let mut shown: BTreeMap<_, _> = recorded.iter().map(|it| (key(it), it.clone())).collect();
+    let mut verdicts = Vec::new();
+    let mut events = Vec::new();
+    let mut retry = Retry::WhenAsked;
+    let wanted: BTreeSet<_> = ends
+        .iter()
+        .map(|it| (it.environment.clone(), it.region.clone()))
+        .collect();
+    for end in ends {
+        let at = (end.environment.clone(), end.region.clone());
+        let (verdict, again) = judge(&end);
+        retry = retry.max(again);
+        events.extend(events_of(&end));
+        show(
+            shown.entry(at).or_insert_with(|| empty(&end)),
+            end,
+            &verdict,
+        );
+        verdicts.push(verdict);
+    }
+    let mut left = recorded.iter().filter(|it| !wanted.contains(&key(it)));
+    for release in released {
+        let Some(target) = left.next() else { break };
+        match release {
+            Release::Done(_) => drop(shown.remove(&key(target))),
+            Release::NotYet(why, again) => {
+                retry = retry.max(*again);
+                verdicts.push(Verdict::failing(&target.environment, Reason::Deleting, why));
+            }
+        }
+    }
+    let summary = Summary::of(&verdicts);
+    let before = object.status.clone().unwrap_or_default();
+    let mut conditions = before.conditions.clone();
+    condition::summarise(&mut conditions, &summary, object.metadata.generation, now);
+    events.extend(tidings::of_transition(&before.conditions, &conditions));
+    let status = ImageRepositoryStatus {
+        observed_generation: object.metadata.generation,
+        conditions,
+        repository_name: repository_name(object, &shown),
+        targets_ready: Some(summary.fraction()),
+        targets: shown.into_values().collect(),
+    };
+    Done {
+        status: Some(status),
+        events,
+        retry,
+    }
+}
+
+/// Status of an object that is being deleted and has something left in AWS.
+pub(super) fn deleting(
+    object: &ImageRepository,
+    waiting: &[String],
+    now: Timestamp,
+) -> ImageRepositoryStatus {
+    let mut status = object.status.clone().unwrap_or_default();
+    let message = format!(
+        "{}; annotate the object with {}=true to let it go and touch nothing in AWS",
+        waiting.join("; "),
+        crate::api::ORPHAN,
+    );
+    let verdict = Verdict::failing("deletion", Reason::Deleting, &message);
+    let summary = Summary::of(&[verdict]);
+    condition::summarise(
+        &mut status.conditions,
+        &summary,
+        object.metadata.generation,
+        now,
+    );
+    status.observed_generation = object.metadata.generation;
+    status
+}
+
+fn judge(end: &End) -> (Verdict, Retry) {
+    let place = format!("{}/{}", end.environment, end.region);
+    match &end.result {
+        Ok(settled) => (of_settled(&place, settled), Retry::WhenAsked),
+        Err(stop) => Verdict::of_stop(&place, stop),
+    }
+}
+
+fn of_settled(place: &str, settled: &Settled) -> Verdict {
+    if let Some(refusal) = settled.refusals.first() {
+        let (reason, message) = outcome::of_refusal(refusal);
+        return Verdict::stopped(place, reason, &message);
+    }
+    match (
+        settled.target.desired.management,
+        settled.differences.is_empty(),
+    ) {
+        (Management::Manage, _) => Verdict::ready(place, Reason::Succeeded),
+        (Management::Observe, true) => Verdict::ready(place, Reason::Observed),
+        (Management::Observe, false) => Verdict::ready(place, Reason::Drifted),
+    }
+}
+
+fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
+    shown.state = verdict.state;
+    shown.reason = Some(verdict.reason);
+    shown.message = (verdict.state != TargetState::Ready).then(|| verdict.message.clone());
+    let Ok(settled) = end.result else { return };
+    let Settled {
+        target,
+        differences,
+        ..
+    } = settled;
+    let name = &target.desired.name;
+    shown.arn = Some(target.registry.repository_arn(name));
+    shown.uri = Some(format!("{}/{name}", target.registry.host()));
+    shown.differences = differences
+        .into_iter()
+        .take(SHOWN_DIFFERENCES)
+        .map(|it| ShownDifference {
+            field: it.field.to_owned(),
+            observed: condition::shortened(&it.observed),
+            desired: condition::shortened(&it.desired),
+        })
+        .collect();
+    if verdict.state == TargetState::Ready && target.desired.management == Management::Manage {
+        shown.record = Some(record::of(&target.desired));
+    }
+}
+
+fn empty(end: &End) -> Recorded {
+    Recorded {
+        environment: end.environment.clone(),
+        region: end.region.clone(),
+        state: TargetState::Pending,
+        reason: None,
+        message: None,
+        arn: None,
+        uri: None,
+        differences: Vec::new(),
+        record: None,
+    }
+}
+
+fn repository_name(
+    object: &ImageRepository,
+    shown: &BTreeMap<(String, String), Recorded>,
+) -> Option<String> {
+    let made = shown
+        .values()
+        .find_map(|it| it.uri.as_deref()?.split_once('/'));
+    made.map(|(_, name)| name.to_owned())
+        .or_else(|| object.spec.repository_name.clone())
+}
+
+fn events_of(end: &End) -> Vec<Event> {
+    let Ok(settled) = &end.result else {
+        return Vec::new();
+    };
+    let place = &settled.target.registry;
+    let name = &settled.target.desired.name;
+    let mut events: Vec<Event> = Vec::new();
+    if settled.made_again {
+        events.push(tidings::warning(
+            "RepositoryMadeAgain",
+            "CreateRepository",
+            &format!("{name} was gone from {place} and was created again: it is EMPTY now, its images have to be pushed again"),
+        ));
+    } else if let Some(Change::CreateRepository(_)) = settled.done.first() {
+        events.push(tidings::normal(
+            "RepositoryCreated",
+            "CreateRepository",
+            &format!("{name} in {place}"),
+        ));
+    } else if !settled.done.is_empty() {
+        let calls: Vec<&str> = settled.done.iter().map(Change::operation).collect();
+        events.push(tidings::normal(
+            "RepositoryUpdated",
+            calls[0],
+            &format!("{name} in {place}: {}", calls.join(", ")),
+        ));
+    }
+    events
+}

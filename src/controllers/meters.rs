@@ -1,0 +1,87 @@
+//! What the controllers count. Labels come from closed sets; no object, repository or image is one.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The counters and gauges of this replica's controllers.
+#[derive(Debug, Default)]
+pub struct Meters {
+    /// Reconciliations, by kind and by how they ended.
+    pub reconciles: Family<Reconciled, Counter>,
+    /// Repositories that a sweep found not as desired, by registry.
+    pub drift: Family<Place, Counter>,
+    /// When each registry was last swept, in seconds since 1970.
+    pub swept: Family<Place, Gauge>,
+    /// 1 while this replica leads.
+    pub leading: Gauge,
+    /// Image policies in force.
+    pub policies: Gauge,
+}
+
+/// Labels of a reconciliation.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct Reconciled {
+    /// The kind of the object.
+    pub kind: &'static str,
+    /// `WhenAsked`, `BackingOff` or `Patiently`: the first is success or a person's turn.
+    pub retry: &'static str,
+}
+
+/// Labels of a registry.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct Place {
+    /// The account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+}
+
+impl From<&crate::domain::Registry> for Place {
+    fn from(registry: &crate::domain::Registry) -> Self {
+        Self {
+            account: registry.account.to_string(),
+            region: registry.region.to_string(),
+        }
+    }
+}
+
+impl Meters {
+    /// Makes them show in `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        let Self {
+            reconciles,
+            drift,
+            swept,
+            leading,
+            policies,
+        } = self;
+        registry.register(
+            "ecr_operator_reconciles",
+            "Reconciliations by kind and end",
+            reconciles.clone(),
+        );
+        registry.register(
+            "ecr_operator_drift",
+            "Repositories found not as desired by a sweep",
+            drift.clone(),
+        );
+        registry.register(
+            "ecr_operator_sweep_last_success_timestamp_seconds",
+            "When each registry was last swept",
+            swept.clone(),
+        );
+        registry.register(
+            "ecr_operator_leader",
+            "1 while this replica leads",
+            leading.clone(),
+        );
+        registry.register(
+            "ecr_operator_policies",
+            "Image policies in force",
+            policies.clone(),
+        );
+    }
+}

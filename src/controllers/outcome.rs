@@ -1,0 +1,93 @@
+//! The one table from what went wrong to what is shown and when it is tried again. Nothing else
+//! picks a requeue.
+
+use std::time::Duration;
+
+use crate::api::conditions::Reason;
+use crate::domain::repository::Refusal;
+use crate::ecr::ErrorKind;
+
+/// When to come back to an object that nobody asks about.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Retry {
+    /// Not at all: an edit, a reference or the sweep asks again.
+    WhenAsked,
+    /// Rarely: it takes a person, whose act we may not see.
+    Patiently,
+    /// Soon, then less often.
+    BackingOff,
+}
+
+impl Retry {
+    /// The first delay and the longest one; `None`: wait to be asked.
+    pub fn bounds(self) -> Option<(Duration, Duration)> {
+        match self {
+            Self::WhenAsked => None,
+            Self::Patiently => Some((Duration::from_mins(10), Duration::from_mins(10))),
+            Self::BackingOff => Some((Duration::from_secs(2), Duration::from_mins(1))),
+        }
+    }
+}
+
+/// Whether an end that is not success heals by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cure {
+    /// Trying again may do.
+    Time,
+    /// Somebody has to change something.
+    Person,
+}
+
+/// What a failed call means: the word for it, who can help, and when to try again.
+pub fn of_error(kind: ErrorKind) -> (Reason, Cure, Retry) {
+    match kind {
+        ErrorKind::Throttled => (Reason::Throttled, Cure::Time, Retry::BackingOff),
+        ErrorKind::Unavailable | ErrorKind::Refused => {
+            (Reason::Unreachable, Cure::Time, Retry::BackingOff)
+        }
+        // Rights are granted without our seeing it, so these are asked again within a minute.
+        ErrorKind::AccessDenied
+        | ErrorKind::AssumeRoleDenied
+        | ErrorKind::CredentialsRejected
+        | ErrorKind::Kms => (Reason::AccessDenied, Cure::Person, Retry::BackingOff),
+        ErrorKind::WrongAccount => (Reason::IdentityMismatch, Cure::Person, Retry::BackingOff),
+        ErrorKind::LimitExceeded => (Reason::LimitExceeded, Cure::Person, Retry::Patiently),
+        ErrorKind::InvalidParameter => (Reason::Rejected, Cure::Person, Retry::Patiently),
+        // Each of these is a state that the driver handles; left over, the world moved meanwhile.
+        ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::NotEmpty => {
+            (Reason::Progressing, Cure::Time, Retry::BackingOff)
+        }
+        ErrorKind::Unexpected => (Reason::Failed, Cure::Time, Retry::BackingOff),
+    }
+}
+
+/// What a refusal means, and the sentence for it that says what to do.
+pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
+    match refusal {
+        Refusal::NotAdopted => (
+            Reason::NotAdopted,
+            "a repository of this name exists and bears no owner tag: set adoptionPolicy to \
+             IfUnowned to manage it, or choose another repositoryName"
+                .to_owned(),
+        ),
+        Refusal::OwnedByAnother(owner) => (
+            Reason::Conflict,
+            format!(
+                "the repository belongs to {owner}: remove one of the two objects, or choose \
+                 another repositoryName"
+            ),
+        ),
+        Refusal::EncryptionImmutable => (
+            Reason::Immutable,
+            "ECR keeps a repository's encryption for life: push to a new repository, or take \
+             encryption out of the spec"
+                .to_owned(),
+        ),
+        Refusal::Missing => (
+            Reason::Missing,
+            "the repository does not exist, and this cluster only observes: the managing cluster \
+             has to make it"
+                .to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,178 @@
+//! Drift, by registry and not by object: each registry is listed once a period and compared with
+//! what is wanted of it, and only what differs is woken. Policies are not listed by ECR, so each
+//! round reads those of a share of the repositories, and within the document period all of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, warn};
+
+use super::wakes::{Key, Kind};
+use super::{Context, Stop};
+use crate::desired::{self, Target, World};
+use crate::domain::names::EnvironmentName;
+use crate::domain::repository::{self, Management};
+use crate::domain::{Registry, RepositoryName};
+use crate::ecr::{self, Priority, Seen};
+
+/// How often things are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Periods {
+    /// Each registry's list.
+    pub registry: Duration,
+    /// Every repository's policies once in this time.
+    pub documents: Duration,
+}
+
+/// What is wanted in one registry.
+#[derive(Default)]
+struct Wanted {
+    targets: Vec<(Key, Target)>,
+}
+
+/// Sweeps until dropped. Registries are swept side by side, so that a silent one delays no other.
+pub async fn run(cx: Arc<Context>, periods: Periods) {
+    let mut rounds: BTreeMap<Registry, RepositoryName> = BTreeMap::new();
+    let mut next = Instant::now() + periods.registry;
+    loop {
+        sleep_until(next).await;
+        let world = cx.world.load_full();
+        let wanted = by_registry(&world);
+        let swept = wanted.iter().map(|((environment, registry), wanted)| {
+            let after = rounds.get(registry);
+            sweep(&cx, (environment, registry), wanted, (periods, after))
+        });
+        for (registry, last) in join_all(swept).await.into_iter().flatten() {
+            rounds.insert(registry, last);
+        }
+        // From the end of a round: rounds never overlap, however slow a registry is.
+        next = Instant::now() + periods.registry;
+    }
+}
+
+fn by_registry(world: &World) -> BTreeMap<(EnvironmentName, Registry), Wanted> {
+    let mut wanted: BTreeMap<(EnvironmentName, Registry), Wanted> = BTreeMap::new();
+    for object in world.repositories() {
+        if object.metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        let key = Key::of(Kind::Repository, &**object);
+        for target in desired::repository(object, world).into_iter().flatten() {
+            let at = (target.environment.clone(), target.registry.clone());
+            wanted
+                .entry(at)
+                .or_default()
+                .targets
+                .push((key.clone(), target));
+        }
+    }
+    for targets in wanted.values_mut() {
+        targets
+            .targets
+            .sort_by(|a, b| a.1.desired.name.cmp(&b.1.desired.name));
+    }
+    wanted
+}
+
+/// One registry's round; gives the last repository whose documents were read.
+async fn sweep(
+    cx: &Context,
+    (environment, registry): (&EnvironmentName, &Registry),
+    wanted: &Wanted,
+    (periods, after): (Periods, Option<&RepositoryName>),
+) -> Option<(Registry, RepositoryName)> {
+    let handle = match look(cx, environment, registry).await {
+        Ok(handle) => handle,
+        Err(error) => {
+            warn!(%registry, %error, "the sweep will be tried again");
+            return None;
+        }
+    };
+    let last = read_documents(&handle, wanted, (periods, after)).await;
+    let differing = wanted.targets.iter().filter(|(_, it)| differs(&handle, it));
+    let mut found = 0;
+    for (key, _) in differing {
+        cx.wakes.wake(key.clone());
+        found += 1;
+    }
+    cx.meters
+        .drift
+        .get_or_create(&registry.into())
+        .inc_by(found);
+    cx.meters
+        .swept
+        .get_or_create(&registry.into())
+        .set(Timestamp::now().as_second());
+    debug!(%registry, found, "swept");
+    last.map(|it| (registry.clone(), it))
+}
+
+async fn look(
+    cx: &Context,
+    environment: &EnvironmentName,
+    registry: &Registry,
+) -> Result<ecr::Registry, Stop> {
+    let handle = cx
+        .registry(environment, registry)
+        .await?
+        .at(Priority::Sweep);
+    handle.refresh().await.map_err(Stop::Failed)?;
+    Ok(handle)
+}
+
+/// Reads the documents of the next share of the repositories, going round in order of name.
+async fn read_documents(
+    handle: &ecr::Registry,
+    wanted: &Wanted,
+    (periods, after): (Periods, Option<&RepositoryName>),
+) -> Option<RepositoryName> {
+    let concerned: Vec<&RepositoryName> = wanted
+        .targets
+        .iter()
+        .filter(|(_, it)| it.desired.manages_documents())
+        .map(|(_, it)| &it.desired.name)
+        .collect();
+    let share = share(concerned.len(), periods);
+    let start = concerned.partition_point(|it| after.is_some_and(|after| *it <= after));
+    let (before, ahead) = concerned.split_at(start);
+    let mut last = None;
+    for name in ahead.iter().chain(before).take(share) {
+        if let Err(error) = handle.read_documents(name).await {
+            warn!(error = &error as &dyn std::error::Error, repository = %name, "not read");
+            break;
+        }
+        last = Some((*name).clone());
+    }
+    last
+}
+
+/// How many of `count` repositories one round reads, so that all are read within the period.
+fn share(count: usize, periods: Periods) -> usize {
+    let rounds = periods.documents.as_secs_f64() / periods.registry.as_secs_f64();
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a count"
+    )]
+    let share = (f64::from(count) / rounds.max(1.0)).ceil() as usize;
+    share
+}
+
+fn differs(handle: &ecr::Registry, target: &Target) -> bool {
+    let observed = match handle.seen(&target.desired.name) {
+        Seen::Unknown => return false,
+        Seen::Absent => None,
+        Seen::Present(observed) => Some(*observed),
+    };
+    let plan = repository::plan(&target.desired, observed.as_ref());
+    match target.desired.management {
+        Management::Manage => !plan.changes.is_empty(),
+        // Nothing will be written; the object shows how it differs, so it is woken to look again.
+        Management::Observe => !plan.differences.is_empty(),
+    }
+}

@@ -1,0 +1,166 @@
+//! From watches to one immutable world, and from its changes to wakes. This is the only place that
+//! knows who depends on whom; a reconciliation reads the world and never a store.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use kube::ResourceExt;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use tracing::debug;
+
+use super::stores::{Stores, wish};
+use super::wakes::{Key, Kind, Wakes};
+use crate::desired::{World, repository_name};
+use crate::domain::names::ClusterId;
+
+/// Changes that arrive together are taken in together: `kubectl apply -f DIR` is one world.
+const SETTLING: Duration = Duration::from_millis(20);
+
+/// Keeps `world` equal to what `stores` hold, which are filled, tells `compiled` of each new one, and wakes whoever a
+/// change concerns. Never returns.
+pub async fn follow(
+    stores: Stores,
+    cluster: ClusterId,
+    woken: Arc<Notify>,
+    (world, wakes): (Arc<ArcSwap<World>>, Wakes),
+    compiled: impl Fn(&World),
+) {
+    let mut wishes = Wishes::default();
+    loop {
+        let next = stores.world(cluster.clone());
+        compiled(&next);
+        let asked = Wishes::of(&next);
+        let concerned = asked.concerns(&wishes, &next);
+        world.store(Arc::new(next));
+        debug!(concerned = concerned.len(), "the world has changed");
+        wishes = asked;
+        for key in concerned {
+            wakes.wake(key);
+        }
+        woken.notified().await;
+        sleep(SETTLING).await;
+    }
+}
+
+/// What each object asks for, as a number that changes with it.
+#[derive(Default)]
+struct Wishes {
+    objects: BTreeMap<Key, u64>,
+    /// The repository name that each `ImageRepository` asks for.
+    names: BTreeMap<Key, String>,
+    namespaces: BTreeMap<String, u64>,
+}
+
+impl Wishes {
+    fn of(world: &World) -> Self {
+        let mut objects = BTreeMap::new();
+        for it in world.environments() {
+            objects.insert(Key::of(Kind::Environment, &**it), wish(&**it));
+        }
+        for it in world.repositories() {
+            objects.insert(Key::of(Kind::Repository, &**it), wish(&**it));
+        }
+        for it in world.rules() {
+            objects.insert(Key::of(Kind::Rule, &**it), wish(&**it));
+        }
+        for it in world.lifecycles() {
+            objects.insert(Key::of(Kind::Lifecycle, &**it), wish(&**it));
+        }
+        for it in world.policies() {
+            objects.insert(Key::of(Kind::Policy, &**it), wish(&**it));
+        }
+        let named = world
+            .repositories()
+            .map(|it| (Key::of(Kind::Repository, &**it), repository_name(it)));
+        let labelled = world
+            .namespaces()
+            .map(|(name, labels)| (name.to_owned(), labels_of(labels)));
+        Self {
+            names: named.collect(),
+            namespaces: labelled.collect(),
+            objects,
+        }
+    }
+
+    /// Everything that has to be looked at again because of what differs from `before`.
+    fn concerns(&self, before: &Self, world: &World) -> BTreeSet<Key> {
+        let changed = differing(&self.objects, &before.objects);
+        let namespaces = differing(&self.namespaces, &before.namespaces);
+        let of = |kind: Kind| -> HashSet<&str> {
+            changed
+                .iter()
+                .filter(|it| it.kind == kind)
+                .map(|it| it.name.as_str())
+                .collect()
+        };
+        let (environments, lifecycles) = (of(Kind::Environment), of(Kind::Lifecycle));
+        let mut concerned: BTreeSet<Key> = changed
+            .iter()
+            .filter(|it| self.objects.contains_key(it))
+            .map(|it| (*it).clone())
+            .collect();
+        for it in world.repositories() {
+            let depends = it
+                .spec
+                .environments
+                .iter()
+                .any(|it| environments.contains(it.as_str()))
+                || world
+                    .lifecycles_of(it)
+                    .iter()
+                    .any(|it| lifecycles.contains(it))
+                || it.namespace().is_some_and(|it| namespaces.contains(&it));
+            if depends {
+                concerned.insert(Key::of(Kind::Repository, &**it));
+            }
+        }
+        concerned.extend(self.rivals(before, world, &changed));
+        if !environments.is_empty() || !of(Kind::Rule).is_empty() {
+            concerned.extend(world.rules().map(|it| Key::of(Kind::Rule, &**it)));
+        }
+        // Environments and lifecycle policies count the repositories that use them, and admission
+        // policies depend on rules of every kind; none of this costs a call to AWS.
+        concerned.extend(
+            world
+                .environments()
+                .map(|it| Key::of(Kind::Environment, &**it)),
+        );
+        concerned.extend(world.lifecycles().map(|it| Key::of(Kind::Lifecycle, &**it)));
+        concerned.extend(world.policies().map(|it| Key::of(Kind::Policy, &**it)));
+        concerned
+    }
+
+    /// Objects that ask for the same repository name as one that has changed or gone: who had to
+    /// wait for it may have it now.
+    fn rivals(&self, before: &Self, world: &World, changed: &HashSet<&Key>) -> BTreeSet<Key> {
+        let names = changed
+            .iter()
+            .flat_map(|it| [self.names.get(*it), before.names.get(*it)]);
+        let claimants = names.flatten().flat_map(|it| world.claimants(it));
+        claimants
+            .map(|it| Key::of(Kind::Repository, &**it))
+            .collect()
+    }
+}
+
+/// The keys whose value is not the same in both, or that only one has.
+fn differing<'a, K: Ord + Hash>(
+    now: &'a BTreeMap<K, u64>,
+    before: &'a BTreeMap<K, u64>,
+) -> HashSet<&'a K> {
+    let changed = now
+        .iter()
+        .filter(|(key, wish)| before.get(*key) != Some(*wish));
+    let gone = before.keys().filter(|key| !now.contains_key(*key));
+    changed.map(|(key, _)| key).chain(gone).collect()
+}
+
+fn labels_of(labels: &BTreeMap<String, String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    labels.hash(&mut hasher);
+    hasher.finish()
+}
