@@ -43,6 +43,30 @@ async fn a_list_takes_a_call_for_a_thousand_repositories_and_one_for_a_hundred_t
 }
 
 #[tokio::test]
+async fn many_who_ask_for_a_list_at_once_share_it() {
+    let emulator = emulator(ONE).await;
+    let registry = registry(&emulator, HERE).await;
+    let lists = |since| {
+        let calls = operations(&emulator, since);
+        let lists = calls.iter().filter(|it| *it == "DescribeRepositories");
+        lists.count()
+    };
+    let before = emulator.journal().last();
+    let first = futures::future::join_all((0..50).map(|_| registry.listed())).await;
+    assert!(first.into_iter().all(|it| it.unwrap().len() == 2));
+    assert_eq!(lists(before), 1);
+
+    let before = emulator.journal().last();
+    let again = futures::future::join_all((0..50).map(|_| registry.refresh())).await;
+    assert!(again.into_iter().all(|it| it.unwrap().len() == 2));
+    assert_eq!(
+        lists(before),
+        2,
+        "the one under way began before the others asked"
+    );
+}
+
+#[tokio::test]
 async fn a_registry_is_read_within_its_own_account_and_region() {
     let emulator = emulator(&format!(
         "accounts:

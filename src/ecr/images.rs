@@ -28,7 +28,7 @@ impl Registry {
             let Some(page) = found(answer, &["RepositoryNotFoundException"])? else {
                 return Ok(Images::default());
             };
-            for image in self.listed(CALL, page.image_details)? {
+            for image in self.items(CALL, page.image_details)? {
                 let Some(digest) = image.image_digest else {
                     continue;
                 };

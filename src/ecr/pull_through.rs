@@ -63,7 +63,7 @@ impl Registry {
             let send = send.registry_id(self.id()).max_results(RULES_A_PAGE);
             let send = send.set_next_token(next).send();
             let page = self.call(CALL, send).await?;
-            let listed = self.listed(CALL, page.pull_through_cache_rules)?;
+            let listed = self.items(CALL, page.pull_through_cache_rules)?;
             rules.extend(listed.iter().map(|it| {
                 let observed = observed(it);
                 (observed.prefix.clone(), observed)

@@ -105,7 +105,7 @@ impl Registry {
 
     /// The items of a page. An answer without any list is none: taken for an empty one, it would
     /// say that everything is gone.
-    pub(super) fn listed<T>(
+    pub(super) fn items<T>(
         &self,
         operation: Operation,
         items: Option<Vec<T>>,

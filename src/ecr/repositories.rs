@@ -27,16 +27,37 @@ type Tags = BTreeMap<String, String>;
 
 impl Registry {
     /// Lists the registry: a call for every 1,000 repositories, and one for every 100 that have
-    /// tags. Documents are not listed; those read earlier stay known.
+    /// tags. Documents are not listed; those read earlier stay known. Who asks while another lists
+    /// shares the list that begins next.
     pub async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+        let last = self.memory.last_list();
         let _only = self.memory.listing.lock().await;
-        let since = self.memory.now();
+        match self.memory.snapshot_after(last) {
+            Some(snapshot) => Ok(snapshot),
+            None => self.list().await,
+        }
+    }
+
+    /// The registry's snapshot, listed first if it never was: once, however many ask.
+    pub async fn listed(&self) -> Result<Arc<Snapshot>, Error> {
+        if let Some(snapshot) = self.memory.snapshot() {
+            return Ok(snapshot);
+        }
+        let _only = self.memory.listing.lock().await;
+        match self.memory.snapshot() {
+            Some(snapshot) => Ok(snapshot),
+            None => self.list().await,
+        }
+    }
+
+    async fn list(&self) -> Result<Arc<Snapshot>, Error> {
+        let began = self.memory.begin_list();
         let (mut repositories, mut tags) =
             try_join(self.list_repositories(), self.list_tags()).await?;
         for (name, observed) in &mut repositories {
             observed.tags = tags.remove(name).unwrap_or_default();
         }
-        Ok(self.memory.list(since, repositories))
+        Ok(self.memory.list(began, repositories))
     }
 
     /// Reads one repository with its tags and documents, `None` if there is none: four calls, or
@@ -154,7 +175,7 @@ impl Registry {
             let send = send.registry_id(self.id()).max_results(REPOSITORIES_A_PAGE);
             let send = send.set_next_token(next).send();
             let page = self.call(CALL, send).await?;
-            for repository in &self.listed(CALL, page.repositories)? {
+            for repository in &self.items(CALL, page.repositories)? {
                 match (repository_name(repository), observed(repository)) {
                     (Some(name), Some(observed)) => {
                         listed.insert(name, observed);
@@ -182,7 +203,7 @@ impl Registry {
             let send = send.resources_per_page(TAGGED_A_PAGE);
             let send = send.set_pagination_token(next).send();
             let page = self.call(CALL, send).await?;
-            for resource in self.listed(CALL, page.resource_tag_mapping_list)? {
+            for resource in self.items(CALL, page.resource_tag_mapping_list)? {
                 let arn = resource.resource_arn.unwrap_or_default();
                 let name = arn.split_once(":repository/").map(|(_, it)| it);
                 let Some(Ok(name)) = name.map(str::parse::<RepositoryName>) else {

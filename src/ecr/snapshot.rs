@@ -33,7 +33,10 @@ pub(super) struct Memory {
 struct State {
     /// Readers hold clones, so a change copies the map only while somebody reads it.
     repositories: Arc<Snapshot>,
-    listed: bool,
+    /// The number of the last list that was taken in; 0 before the first.
+    listed: u64,
+    /// The number of the last list that began.
+    began: u64,
     /// Counts what was learned name by name.
     now: u64,
     /// When each name was last learned about, since the last list began.
@@ -44,18 +47,33 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment(u64);
 
+/// A list, by its number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List(u64);
+
 impl Memory {
     /// The whole registry, or `None` before its first list.
     pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
         let state = self.state();
-        state.listed.then(|| state.repositories.clone())
+        (state.listed > 0).then(|| state.repositories.clone())
+    }
+
+    /// The whole registry, if a list that began after `earlier` was taken in.
+    pub(super) fn snapshot_after(&self, earlier: List) -> Option<Arc<Snapshot>> {
+        let state = self.state();
+        (state.listed > earlier.0).then(|| state.repositories.clone())
+    }
+
+    /// The last list that began.
+    pub(super) fn last_list(&self) -> List {
+        List(self.state().began)
     }
 
     pub(super) fn seen(&self, name: &RepositoryName) -> Seen {
         let state = self.state();
         match state.repositories.get(name) {
             Some(observed) => Seen::Present(Box::new(observed.clone())),
-            None if state.listed || state.learned.contains_key(name) => Seen::Absent,
+            None if state.listed > 0 || state.learned.contains_key(name) => Seen::Absent,
             None => Seen::Unknown,
         }
     }
@@ -101,9 +119,20 @@ impl Memory {
         self.state().learn(name, None);
     }
 
+    /// Begins a list: what is learned from here on is newer than it.
+    pub(super) fn begin_list(&self) -> (List, Moment) {
+        let mut state = self.state();
+        state.began += 1;
+        (List(state.began), Moment(state.now))
+    }
+
     /// Takes in a list that began at `since`. Documents are not listed: those read earlier stay
     /// known. What was learned of a name since the list began stays as it was learned.
-    pub(super) fn list(&self, since: Moment, mut listed: Snapshot) -> Arc<Snapshot> {
+    pub(super) fn list(
+        &self,
+        (List(number), since): (List, Moment),
+        mut listed: Snapshot,
+    ) -> Arc<Snapshot> {
         let mut state = self.state();
         let known = &state.repositories;
         for (name, observed) in &mut listed {
@@ -119,7 +148,7 @@ impl Memory {
             };
         }
         state.repositories = Arc::new(listed);
-        state.listed = true;
+        state.listed = number;
         state.learned.clear(); // the next list begins after all of it
         state.repositories.clone()
     }

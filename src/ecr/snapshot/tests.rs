@@ -37,31 +37,31 @@ fn nothing_is_known_before_the_first_list_but_what_was_read_by_name() {
     memory.read(memory.now(), &name(), None);
     assert_eq!(tag(&memory), "absent");
     assert!(memory.snapshot().is_none());
-    memory.list(memory.now(), listed("listed"));
+    memory.list(memory.begin_list(), listed("listed"));
     assert_eq!(tag(&memory), "listed");
 }
 
 #[test]
 fn a_list_that_began_before_a_write_does_not_undo_it() {
     let memory = Memory::default();
-    memory.list(memory.now(), listed("old"));
+    memory.list(memory.begin_list(), listed("old"));
 
-    let began = memory.now();
+    let began = memory.begin_list();
     memory.wrote(&name(), |it| {
         it.tags.insert("tag".to_owned(), "ours".to_owned());
     });
     memory.list(began, listed("old"));
     assert_eq!(tag(&memory), "ours");
 
-    memory.list(memory.now(), listed("theirs"));
+    memory.list(memory.begin_list(), listed("theirs"));
     assert_eq!(tag(&memory), "theirs", "the next list is newer");
 }
 
 #[test]
 fn a_list_that_began_before_a_deletion_does_not_bring_it_back() {
     let memory = Memory::default();
-    memory.list(memory.now(), listed("old"));
-    let began = memory.now();
+    memory.list(memory.begin_list(), listed("old"));
+    let began = memory.begin_list();
     memory.gone(&name());
     memory.list(began, listed("old"));
     assert_eq!(tag(&memory), "absent");
@@ -80,12 +80,12 @@ fn a_read_that_began_before_a_write_does_not_undo_it() {
 #[test]
 fn documents_that_were_read_stay_known_over_lists() {
     let memory = Memory::default();
-    memory.list(memory.now(), listed("listed"));
+    memory.list(memory.begin_list(), listed("listed"));
     memory.read_part(memory.now(), &name(), |it| {
         it.policy = Reading::Foreign("{}".to_owned());
         it.lifecycle = Reading::Absent;
     });
-    memory.list(memory.now(), listed("listed"));
+    memory.list(memory.begin_list(), listed("listed"));
     let Seen::Present(known) = memory.seen(&name()) else {
         panic!("not there")
     };
