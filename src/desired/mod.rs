@@ -43,7 +43,7 @@ pub struct Target {
 }
 
 /// Why nothing is done: a state, that ends when an object changes, and not an error of a call.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Stopped {
     /// The environment as the spec names it; empty where it is about the object as a whole.
     pub environment: String,

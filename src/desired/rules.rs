@@ -20,8 +20,8 @@ pub struct Rules {
     pub table: Table,
     /// Where images are rewritten to, and so what has to be known of each registry.
     pub registries: BTreeMap<Registry, Destinations>,
-    /// Whose rules are not in the table, and why; each once, in order.
-    pub stopped: Vec<(Subject, Stopped)>,
+    /// Whose rules are not in the table, and why.
+    pub stopped: BTreeSet<(Subject, Stopped)>,
 }
 
 /// Where in a registry images are rewritten to.
@@ -52,7 +52,9 @@ pub fn rules(world: &World) -> Rules {
         let (environment, policy) = match admission::policy(object, world) {
             Ok(it) => it,
             Err(stopped) => {
-                rules.tell(Subject::Policy(object.name_any()), stopped);
+                rules
+                    .stopped
+                    .insert((Subject::Policy(object.name_any()), stopped));
                 continue;
             }
         };
@@ -70,20 +72,10 @@ pub fn rules(world: &World) -> Rules {
         compiled.push(policy);
     }
     rules.table = Table::new(compiled);
-    rules.stopped.sort_by(|(a, one), (b, other)| {
-        (a, &one.environment, &one.field).cmp(&(b, &other.environment, &other.field))
-    });
     rules
 }
 
 impl Rules {
-    fn tell(&mut self, subject: Subject, stopped: Stopped) {
-        let told = (subject, stopped);
-        if !self.stopped.contains(&told) {
-            self.stopped.push(told);
-        }
-    }
-
     fn claims(&mut self, environment: &Environment, world: &World) -> Vec<Claim> {
         let name = environment.name.as_str();
         let Some(account) = world.environment(name) else {
@@ -104,7 +96,8 @@ impl Rules {
                     Err(error) => {
                         let field = format!("spec.migratesFrom[{i}]");
                         let stopped = Stopped::invalid(field, error).in_environment(name);
-                        self.tell(Subject::Repository(object_name(&**object)), stopped);
+                        self.stopped
+                            .insert((Subject::Repository(object_name(&**object)), stopped));
                     }
                 }
             }
@@ -128,7 +121,8 @@ impl Rules {
                 Ok(rule) => caches.push(cache(object, &rule)),
                 Err(stopped) => {
                     let stopped = stopped.in_region(&registry.region).in_environment(name);
-                    self.tell(Subject::Rule(object.name_any()), stopped);
+                    self.stopped
+                        .insert((Subject::Rule(object.name_any()), stopped));
                 }
             }
         }
@@ -151,7 +145,8 @@ impl Rules {
                 );
                 let stopped = Stopped::new(Reason::Conflict, "spec.migratesFrom", message);
                 let stopped = stopped.in_environment(environment.name.as_str());
-                self.tell(Subject::Repository(object.clone()), stopped);
+                self.stopped
+                    .insert((Subject::Repository(object.clone()), stopped));
             }
         }
     }
