@@ -140,8 +140,8 @@ async fn settle_in(
         refusals,
         mut differences,
     } = plan;
-    if !changes.is_empty() {
-        differences.clear(); // the changes have closed them
+    if refusals.is_empty() && !changes.is_empty() {
+        differences.clear(); // the changes have closed them all
     }
     let made = changes
         .iter()
