@@ -11,6 +11,8 @@ mod secrets;
 mod server;
 mod wire;
 
+use std::time::Instant;
+
 use arc_swap::ArcSwapOption;
 
 pub use metrics::Metrics;
@@ -32,8 +34,9 @@ impl Admission {
     fn answer(&self, policy: &str, body: &[u8]) -> Result<Vec<u8>, Unanswered> {
         let rules = self.rules.load();
         let rules = rules.as_deref().ok_or(Unanswered::NotLoaded)?;
+        let begun = Instant::now();
         let reviewed = review(rules, policy, body);
-        self.metrics.count(&reviewed);
+        self.metrics.reviewed(&reviewed, begun.elapsed());
         reviewed.answer.ok_or(Unanswered::NoReview)
     }
 }

@@ -133,7 +133,10 @@ impl Server {
     async fn connection(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
         let stream = match timeout(self.limits.handshake, self.tls.accept(stream)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return debug!(%error, "handshake failed"),
+            Ok(Err(error)) => {
+                self.admission.metrics.handshake_failed();
+                return debug!(%error, "handshake failed");
+            }
             Err(_) => return debug!("handshake timed out"),
         };
         let heard = Arc::new(AtomicBool::new(false));
@@ -163,18 +166,24 @@ impl Server {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let path = request.uri().path().to_owned();
-        let Some(policy) = admission::policy(&path) else {
-            return refusal(StatusCode::NOT_FOUND);
-        };
-        match self.body(request).await {
-            Ok((body, _share)) => match self.admission.answer(policy, &body) {
-                Ok(answer) => json(answer),
-                Err(Unanswered::NotLoaded) => refusal(StatusCode::SERVICE_UNAVAILABLE),
-                Err(Unanswered::NoReview) => refusal(StatusCode::BAD_REQUEST),
-            },
-            Err(status) => refusal(status),
+        match self.review(request).await {
+            Ok(answer) => json(answer),
+            Err(status) => {
+                self.admission.metrics.refused(status);
+                refusal(status)
+            }
         }
+    }
+
+    async fn review(&self, request: Request<Incoming>) -> Result<Vec<u8>, StatusCode> {
+        let path = request.uri().path().to_owned();
+        let policy = admission::policy(&path).ok_or(StatusCode::NOT_FOUND)?;
+        let (body, _share) = self.body(request).await?;
+        let answer = self.admission.answer(policy, &body);
+        answer.map_err(|unanswered| match unanswered {
+            Unanswered::NotLoaded => StatusCode::SERVICE_UNAVAILABLE,
+            Unanswered::NoReview => StatusCode::BAD_REQUEST,
+        })
     }
 
     /// The request's body with its share of what all bodies may take, if it is one that an API
