@@ -117,7 +117,7 @@ impl Called {
             webhook_configuration::lead(
                 (&configurations, &install),
                 &keeper,
-                || BTreeMap::clone(&policies.load()),
+                || Some(BTreeMap::clone(&policies.load())),
                 |it| it.clone_into(&mut refused.lock().unwrap()),
                 (&woken, &term),
             )

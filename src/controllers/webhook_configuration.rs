@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference,
 };
 
+use crate::api::REWRITE;
 use crate::domain::admission;
 
 mod settle;
@@ -152,7 +153,7 @@ fn webhook(
     let exempt = admission::SYSTEM_NAMESPACES
         .into_iter()
         .chain([install.namespace.as_str()]);
-    let opted_out = || none_of(admission::REWRITE, [admission::OPTED_OUT]);
+    let opted_out = || none_of(REWRITE, [admission::OPTED_OUT]);
     let condition = |name: &str, expression: &str| MatchCondition {
         name: name.to_owned(),
         expression: expression.trim().to_owned(),

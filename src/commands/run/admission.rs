@@ -169,23 +169,21 @@ impl Parts {
         webhook_configuration::lead(installed, &self.keeper, policies, refused, woken).await;
     }
 
-    /// The policies that have rules here, with whom they are asked about.
-    fn policies(&self, world: &World) -> BTreeMap<String, Selectors> {
+    /// The policies that have rules here, with whom they are asked about; `None` before the rules
+    /// have been loaded.
+    fn policies(&self, world: &World) -> Option<BTreeMap<String, Selectors>> {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(table) = &loaded.table else {
-            return BTreeMap::new();
-        };
+        let table = loaded.table.as_ref()?;
         let ruled = world
             .policies()
             .filter(|it| table.policy(&it.name_any()).is_some());
-        ruled
-            .map(|it| {
-                let selectors = Selectors {
-                    namespaces: it.spec.namespace_selector.as_ref().map(Into::into),
-                    pods: it.spec.object_selector.as_ref().map(Into::into),
-                };
-                (it.name_any(), selectors)
-            })
-            .collect()
+        let asked = ruled.map(|it| {
+            let selectors = Selectors {
+                namespaces: it.spec.namespace_selector.as_ref().map(Into::into),
+                pods: it.spec.object_selector.as_ref().map(Into::into),
+            };
+            (it.name_any(), selectors)
+        });
+        Some(asked.collect())
     }
 }

@@ -2,15 +2,17 @@
 //! configuration together: a new authority is trusted everywhere before anything of it is shown.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +27,7 @@ const ROUND: Duration = Duration::from_secs(10);
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// What a round came to.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Settled {
     /// What was written.
     pub written: Written,
@@ -34,9 +36,10 @@ pub struct Settled {
 }
 
 /// What was done to the configuration.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Written {
-    /// It was as it should be.
+    /// It was as it should be, or how it should be is not known.
+    #[default]
     Nothing,
     /// There was none.
     Created,
@@ -76,30 +79,32 @@ pub enum Error {
 type Configurations = Api<MutatingWebhookConfiguration>;
 
 /// Keeps certificates and configuration in line until `term` ends: at once when `woken` is notified
-/// or when somebody else changes either, and every minute. `policies` says which policies there are;
-/// `refused` is told which of them the API server does not take. Only the leader may run this.
+/// or when somebody else changes either, and every minute. `policies` says which policies there are,
+/// `None` while that is not known yet: then the configuration stays as it is, since "not loaded" is
+/// not "no policy". `refused` is told which policies the API server does not take. Only the leader
+/// may run this.
 pub async fn lead(
     (configurations, install): (&Configurations, &Install),
     keeper: &Keeper,
-    policies: impl Fn() -> BTreeMap<String, Selectors>,
+    policies: impl Fn() -> Option<BTreeMap<String, Selectors>>,
     refused: impl Fn(&BTreeMap<String, String>),
     (woken, term): (&Notify, &CancellationToken),
 ) {
-    let name = format!("metadata.name={}", install.name);
-    let config = watcher::Config::default().fields(&name);
-    let edits = watcher(configurations.clone(), config).default_backoff();
-    let config = watcher::Config::default().fields(&format!("metadata.name={}", keeper.name));
-    let secrets = watcher(keeper.secrets.clone(), config).default_backoff();
-    let edits = edits.map(|it| it.map(|_| ()));
-    let mut edits = pin!(futures::stream::select(
+    let edits = changes(configurations, &install.name);
+    let mut edits = pin!(stream::select(
         edits,
-        secrets.map(|it| it.map(|_| ()))
+        changes(&keeper.secrets, &keeper.name)
     ));
     let mut trusted = Trusted::default();
     let mut writes = 0;
     loop {
         let policies = policies();
-        let round = round((configurations, install), keeper, &policies, &mut trusted);
+        let round = round(
+            (configurations, install),
+            keeper,
+            policies.as_ref(),
+            &mut trusted,
+        );
         let next = match timeout(ROUND, round).await.unwrap_or(Err(Error::TimedOut)) {
             Ok((settled, next)) => {
                 refused(&settled.refused);
@@ -135,6 +140,16 @@ pub async fn lead(
     }
 }
 
+/// Tells whenever the object of this name has changed, by whomever.
+fn changes<K>(api: &Api<K>, name: &str) -> impl Stream<Item = ()>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let changes = watcher(api.clone(), config).default_backoff();
+    changes.touched_objects().map(drop)
+}
+
 /// When the newest authority was first seen in the configuration; forgotten with the term, since
 /// waiting again costs nothing.
 #[derive(Default)]
@@ -150,12 +165,15 @@ impl Trusted {
 async fn round(
     (configurations, install): (&Configurations, &Install),
     keeper: &Keeper,
-    policies: &BTreeMap<String, Selectors>,
+    policies: Option<&BTreeMap<String, Selectors>>,
     trusted: &mut Trusted,
 ) -> Result<(Settled, Timestamp), Error> {
     let now = Timestamp::now();
     let kept = certificates::settle(keeper, |it| trusted.since(it), now).await;
     let (store, next) = kept.map_err(Error::Certificates)?;
+    let Some(policies) = policies else {
+        return Ok((Settled::default(), next));
+    };
     let settled = settle(configurations, install, policies, &store.bundle()).await?;
     if trusted.since(&store).is_none() {
         trusted.0 = Some((store.newest.name.clone(), Timestamp::now()));
