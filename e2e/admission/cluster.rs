@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
+use ecr_operator::api::ORIGINAL_IMAGES;
 use ecr_operator::controllers::certificates::Lifetimes;
 use ecr_operator::controllers::webhook_configuration::Selectors;
-use ecr_operator::domain::admission::ORIGINAL_IMAGES;
 use ecr_operator::domain::rewrite::Mode;
 use expect_test::expect;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};

@@ -1,14 +1,7 @@
-//! The words that the admission server and its configuration share: which pods are never looked
-//! at, how a pod or a namespace opts out, and where the originals are kept.
+//! What the admission server and its configuration agree on: which pods are never looked at, and by
+//! which path a policy is called.
 
-/// Annotation on a pod: a JSON map of where an image stands, `containers[app]`, to the image that
-/// stood there before. It is written for people and reports, and never trusted as input.
-pub const ORIGINAL_IMAGES: &str = "ecr-operator.dev/original-images";
-
-/// Label on a pod or a namespace; [`OPTED_OUT`] as its value leaves the pod, or all pods, alone.
-pub const REWRITE: &str = "ecr-operator.dev/rewrite";
-
-/// The value of [`REWRITE`] that opts out.
+/// The value of the label `ecr-operator.dev/rewrite` that opts a pod or a namespace out.
 pub const OPTED_OUT: &str = "false";
 
 /// Annotation of the pods that a kubelet shows for its own static pods: they run already, and the

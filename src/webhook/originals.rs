@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::answer::{Operation, to_json};
 use super::review::{Finding, Rules, Subject};
 use super::wire::{Annotations, Metadata};
-use crate::domain::admission::ORIGINAL_IMAGES;
+use crate::api::ORIGINAL_IMAGES;
 use crate::domain::rewrite::{Asked, Credentials, PullPolicy, decide};
 
 /// The API server refuses a pod whose annotations are longer in sum.

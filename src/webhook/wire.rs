@@ -10,6 +10,7 @@ use std::ops::Deref;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::api::ORIGINAL_IMAGES;
 use crate::domain::admission;
 
 /// The request of a review.
@@ -83,6 +84,7 @@ pub(super) struct Metadata<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct Labels<'a> {
+    /// [`crate::api::REWRITE`].
     #[serde(borrow, rename = "ecr-operator.dev/rewrite")]
     pub(super) rewrite: Option<Text<'a>>,
 }
@@ -178,7 +180,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
                     all.size += key.len() + value.len();
                     match &*key {
                         admission::MIRROR => all.mirror = true,
-                        admission::ORIGINAL_IMAGES => all.original_images = Some(value),
+                        ORIGINAL_IMAGES => all.original_images = Some(value),
                         _ => {}
                     }
                 }

@@ -1,6 +1,7 @@
 //! The note of the originals: who writes it, and who is believed.
 
 use super::*;
+use crate::api::ORIGINAL_IMAGES;
 
 #[test]
 fn a_made_up_note_is_never_believed() {
@@ -87,8 +88,7 @@ fn a_pod_without_annotations_or_metadata_gets_what_is_missing() {
         pod["metadata"] = metadata;
         let review = create(&pod);
         let answer = answer(&rewriting(), "prod", review.to_string().as_bytes());
-        let note =
-            &patched(&review, &answer)["metadata"]["annotations"][admission::ORIGINAL_IMAGES];
+        let note = &patched(&review, &answer)["metadata"]["annotations"][ORIGINAL_IMAGES];
         assert_eq!(
             note, r#"{"containers[app]":"nginx:1.27"}"#,
             "{}",
