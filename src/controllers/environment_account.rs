@@ -78,9 +78,7 @@ async fn look(
     registry: &Registry,
 ) -> Result<String, ecr::Error> {
     let registry = cx.sign_in(environment, registry).await?;
-    if registry.snapshot().is_none() {
-        registry.refresh().await?;
-    }
+    registry.listed().await?;
     Ok(registry.identity_arn().to_owned())
 }
 

@@ -83,7 +83,13 @@ async fn list(
         prefixes,
     } = destinations;
     let handle = sign_in(cx, registry).await?;
-    let present = handle.refresh().await.map_err(Stop::Failed)?;
+    // What a cache has filled since is only seen in a new list; our own repositories are known.
+    let present = if prefixes.is_empty() {
+        handle.listed().await
+    } else {
+        handle.refresh().await
+    };
+    let present = present.map_err(Stop::Failed)?;
     let cached = present
         .keys()
         .filter(|name| prefixes.iter().any(|it| it.covers(name)));

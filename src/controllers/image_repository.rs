@@ -166,7 +166,7 @@ async fn known(
 ) -> Result<Option<Observed>, ecr::Error> {
     let name = &target.desired.name;
     if registry.seen(name) == Seen::Unknown {
-        registry.at(Priority::Sweep).refresh().await?;
+        registry.at(Priority::Sweep).listed().await?;
     }
     match registry.seen(name) {
         Seen::Unknown | Seen::Absent => Ok(None),

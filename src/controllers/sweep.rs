@@ -13,8 +13,9 @@ use tracing::{debug, warn};
 
 use super::wakes::{Key, Kind};
 use super::{Context, Stop};
-use crate::desired::{self, Target, World};
+use crate::desired::{self, CacheTarget, Target, World};
 use crate::domain::names::EnvironmentName;
+use crate::domain::pull_through;
 use crate::domain::repository::{self, Management};
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr::{self, Priority, Seen};
@@ -28,10 +29,11 @@ pub struct Periods {
     pub documents: Duration,
 }
 
-/// What is wanted in one registry.
+/// What is wanted in one registry, and by whom.
 #[derive(Default)]
 struct Wanted {
     targets: Vec<(Key, Target)>,
+    rules: Vec<(Key, CacheTarget)>,
 }
 
 /// Sweeps until dropped. Registries are swept side by side, so that a silent one delays no other.
@@ -70,6 +72,17 @@ fn by_registry(world: &World) -> BTreeMap<(EnvironmentName, Registry), Wanted> {
                 .push((key.clone(), target));
         }
     }
+    for object in world.rules() {
+        let key = Key::of(Kind::Rule, &**object);
+        for target in desired::pull_through(object, world).into_iter().flatten() {
+            let at = (target.environment.clone(), target.registry.clone());
+            wanted
+                .entry(at)
+                .or_default()
+                .rules
+                .push((key.clone(), target));
+        }
+    }
     for targets in wanted.values_mut() {
         targets
             .targets
@@ -93,11 +106,12 @@ async fn sweep(
         }
     };
     let last = read_documents(&handle, wanted, (periods, after)).await;
-    let differing = wanted.targets.iter().filter(|(_, it)| differs(&handle, it));
-    let mut found = 0;
-    for (key, _) in differing {
+    let repositories = wanted.targets.iter().filter(|(_, it)| differs(&handle, it));
+    let mut differing: Vec<&Key> = repositories.map(|(key, _)| key).collect();
+    differing.extend(differing_rules(&handle, wanted).await);
+    let found = u64::try_from(differing.len()).unwrap_or(u64::MAX);
+    for key in differing {
         cx.wakes.wake(key.clone());
-        found += 1;
     }
     cx.meters
         .drift
@@ -161,6 +175,33 @@ fn share(count: usize, periods: Periods) -> usize {
     )]
     let share = (f64::from(count) / rounds.max(1.0)).ceil() as usize;
     share
+}
+
+/// The cache rules that are not as they should be: one list for all of a registry's.
+async fn differing_rules<'a>(handle: &ecr::Registry, wanted: &'a Wanted) -> Vec<&'a Key> {
+    if wanted.rules.is_empty() {
+        return Vec::new();
+    }
+    let observed = match handle.rules().await {
+        Ok(observed) => observed,
+        Err(error) => {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "cache rules not compared"
+            );
+            return Vec::new();
+        }
+    };
+    let differs = |it: &CacheTarget| {
+        let plan = pull_through::plan(&it.desired, &observed);
+        !plan.changes.is_empty() || !plan.refusals.is_empty()
+    };
+    wanted
+        .rules
+        .iter()
+        .filter(|(_, it)| differs(it))
+        .map(|(key, _)| key)
+        .collect()
 }
 
 fn differs(handle: &ecr::Registry, target: &Target) -> bool {

@@ -179,7 +179,7 @@ async fn push_images(stage: &Stage, repositories: &[ImageRepository]) -> anyhow:
                 repository.namespace().unwrap_or_default(),
                 repository.name_any()
             );
-            if (environment, name.as_str()) == ("prod", "data/features") {
+            if (environment, name.as_str()) == ("prod", FORGOTTEN) {
                 continue;
             }
             let tag = tag_of(&name).with_context(|| format!("no workload runs {name}"))?;
@@ -197,9 +197,23 @@ async fn push_images(stage: &Stage, repositories: &[ImageRepository]) -> anyhow:
     let results: Vec<anyhow::Result<()>> = pushed.buffer_unordered(8).collect().await;
     results.into_iter().collect::<anyhow::Result<()>>()?;
     screen::line(&format!(
-        "{count} images pushed by the builds; data/features was never released to prod"
+        "{count} images pushed by the builds; {FORGOTTEN} was never released to prod"
     ));
     Ok(())
+}
+
+/// The service that was released to dev and stage and forgotten in prod.
+const FORGOTTEN: &str = "data/features";
+
+/// The images of the company's own services that prod has, as its workloads name them.
+pub(super) fn pushed_to_prod() -> Vec<String> {
+    let images = WORKLOADS
+        .lines()
+        .filter_map(|it| it.trim().strip_prefix("image: "));
+    let own = images.filter(|it| it.starts_with("registry.larkspur.example/"));
+    own.filter(|it| !it.contains(FORGOTTEN))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The tag that the company's workloads run of a service.

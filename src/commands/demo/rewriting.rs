@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::company::{PATIENCE, WORKLOADS};
+use super::company::{self, PATIENCE, WORKLOADS};
 use super::screen::{self, Seen, Wait};
 use super::stage::{Operator, Stage};
 use crate::api::ORIGINAL_IMAGES;
@@ -31,6 +32,7 @@ const NAMESPACES: [&str; 4] = ["argocd", "shop", "data", "platform"];
 /// When pods do not come, or an image is not what it should be.
 pub(super) async fn pods(stage: &Stage, operator: &mut Operator) -> anyhow::Result<Seen> {
     ready(operator).await?;
+    known(stage).await?;
     let wait = Wait::begin("pods");
     let argo_cd = ["apply", "--server-side", "--namespace", "argocd", "-f", "-"];
     stage.kubectl(&argo_cd, Some(ARGO_CD)).await?;
@@ -103,6 +105,51 @@ pub(super) async fn ready(operator: &mut Operator) -> anyhow::Result<()> {
             bail!("{url} never said ok: {missing:?}")
         }
     }
+}
+
+/// Waits until admission knows what the builds have pushed to prod: it looks every few seconds, and
+/// rewrites nothing that it has not seen. Asked with a pod that is never made.
+async fn known(stage: &Stage) -> anyhow::Result<()> {
+    let images = company::pushed_to_prod();
+    let containers: Vec<Value> = images
+        .iter()
+        .enumerate()
+        .map(|(i, image)| json!({"name": format!("c{i}"), "image": image}))
+        .collect();
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "probe", "namespace": "shop"},
+        "spec": {"containers": containers},
+    });
+    let dry_run = ["create", "--dry-run=server", "--output=json", "-f", "-"];
+    let wait = Wait::begin("waiting until admission has seen the pushes");
+    let asked = async {
+        loop {
+            let made: Value =
+                serde_json::from_str(&stage.kubectl(&dry_run, Some(&pod.to_string())).await?)?;
+            let containers = made["spec"]["containers"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let old = containers.iter().filter_map(|it| it["image"].as_str());
+            let old = old
+                .filter(|it| images.iter().any(|image| image == it))
+                .count();
+            if old == 0 {
+                return anyhow::Ok(());
+            }
+            wait.at(format!("{old} to go"));
+            sleep(Duration::from_millis(300)).await;
+        }
+    };
+    let known = timeout(PATIENCE, asked).await;
+    known.context("admission never knew what the builds have pushed")??;
+    wait.end(format!(
+        "admission knows the {} images pushed to prod",
+        images.len()
+    ));
+    Ok(())
 }
 
 async fn replicas(client: &Client) -> anyhow::Result<usize> {
