@@ -6,8 +6,8 @@ wrong types, values outside an enumeration.
     ecr-operator emulator --listen 127.0.0.1:4566 &
     python3 e2e/emulator/conformance.py http://127.0.0.1:4566
 
-`--against moto` starts moto's server instead (pip install 'moto[server,ecr,sts]') and shows where
-the two differ. Exit code 1 when anything is wrong.
+The address of another emulator, such as moto's server, shows where the two differ. Exit code 1
+when anything is wrong.
 """
 
 import base64

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ecr_operator::emulator::{Effect, Outcome, Rule};
 
-use super::{DEV, REGION, ecr, own, plain, refusal, start};
+use super::{DEV, REGION, ecr, http, own, plain, refusal, start};
 
 fn on(operation: &str, effect: Effect) -> Rule {
     Rule {
@@ -176,27 +176,22 @@ async fn rules_clock_and_reset_are_reached_over_http() {
 #[tokio::test]
 async fn operations_that_are_not_emulated_are_unknown() {
     let emulator = start().await;
-    let body = reply(&emulator, "AmazonEC2ContainerRegistry_V20150921.MakeCoffee").await;
+    let credential =
+        format!("AWS4-HMAC-SHA256 Credential={DEV}/20260101/{REGION}/ecr/aws4_request");
+    let headers = [
+        ("authorization", credential.as_str()),
+        (
+            "x-amz-target",
+            "AmazonEC2ContainerRegistry_V20150921.MakeCoffee",
+        ),
+    ];
+    let answer = http(&emulator, "POST /", &headers, b"{}").await;
+    assert_eq!(answer.status, 400);
     assert!(
-        body.contains(r#""__type":"UnknownOperationException""#),
-        "{body}"
+        answer
+            .text()
+            .contains(r#""__type":"UnknownOperationException""#)
     );
-}
-
-async fn reply(emulator: &ecr_operator::emulator::Emulator, target: &str) -> String {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(emulator.address())
-        .await
-        .unwrap();
-    let request = format!(
-        "POST / HTTP/1.1\r\nhost: emulator\r\nconnection: close\r\nx-amz-target: {target}\r\n\
-         authorization: AWS4-HMAC-SHA256 Credential={DEV}/20260101/{REGION}/ecr/aws4_request\r\n\
-         content-length: 2\r\n\r\n{{}}"
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).await.unwrap();
-    response
 }
 
 #[tokio::test]
@@ -212,7 +207,7 @@ async fn a_stopped_emulator_cuts_its_connections() {
         .journal()
         .wait_for(|it| it.outcome == Outcome::Lost)
         .await;
-    emulator.shutdown().await;
+    emulator.shutdown().await.unwrap();
     let answered = tokio::time::timeout(Duration::from_secs(30), asked).await;
     assert!(answered.unwrap().unwrap().is_err());
 }

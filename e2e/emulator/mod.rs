@@ -9,11 +9,15 @@ use aws_sdk_ecr::types::Tag;
 use ecr_operator::emulator::{Emulator, Options, Seed, Upstream};
 use serde_json::Value;
 
+mod data_plane;
 mod faults;
 mod identity;
 mod images;
+mod passing_time;
 mod pull_through;
+mod replication;
 mod repositories;
+mod state;
 
 const DEV: &str = "111111111111";
 const PROD: &str = "333333333333";
@@ -96,17 +100,65 @@ fn refusal<T: Debug, E: ProvideErrorMetadata + Debug>(result: Result<T, SdkError
 
 /// One of the emulator's own addresses.
 async fn own(emulator: &Emulator, method: &str, path: &str, body: &str) -> Value {
+    let answer = http(
+        emulator,
+        &format!("{method} /_emulator{path}"),
+        &[],
+        body.as_bytes(),
+    )
+    .await;
+    serde_json::from_str(&answer.text()).unwrap()
+}
+
+/// An answer over HTTP.
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        let lines = self.head.lines().filter_map(|it| it.split_once(": "));
+        lines
+            .filter(|(it, _)| it.eq_ignore_ascii_case(name))
+            .map(|(_, it)| it)
+            .next()
+            .unwrap_or_default()
+    }
+}
+
+/// Asks the emulator something, for example `GET /v2/`.
+async fn http(emulator: &Emulator, what: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(emulator.address())
         .await
         .unwrap();
-    let request = format!(
-        "{method} /_emulator{path} HTTP/1.1\r\nhost: emulator\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).await.unwrap();
-    serde_json::from_str(response.split_once("\r\n\r\n").unwrap().1).unwrap()
+    let length = body.len();
+    let mut head = format!("{what} HTTP/1.1\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        head.push_str("host: emulator\r\n");
+    }
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    stream
+        .write_all(format!("{head}\r\n").as_bytes())
+        .await
+        .unwrap();
+    stream.write_all(body).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer {
+        status,
+        head,
+        body: answer[end + 4..].to_vec(),
+    }
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::emulator::{Clock, Emulator, Options, Seed, Upstream};
+use crate::emulator::{Clock, Emulator, FirstPullByDigest, Options, Seed, Upstream};
 
 /// Serve Amazon ECR, STS and the tagging API from memory, for tests, demos and people
 ///
@@ -33,6 +34,12 @@ pub struct Arguments {
     /// The time to begin at, for example 2026-01-31T12:00:00Z; it runs on from there
     #[arg(long, value_name = "TIME")]
     clock: Option<jiff::Timestamp>,
+    /// Keep the state in this file, and go on from it where it is there
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Import an image into a pull-through cache also when it is first pulled by digest
+    #[arg(long)]
+    import_by_digest: bool,
 }
 
 /// Serves until the process is told to end.
@@ -42,6 +49,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         seed,
         upstreams,
         clock,
+        state,
+        import_by_digest,
     } = arguments;
     let seed = match seed {
         None => Seed::default(),
@@ -57,6 +66,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         seed,
         upstreams: upstreams.into_iter().collect(),
         clock: clock.map_or_else(Clock::system, Clock::starting_at),
+        state,
+        first_pull_by_digest: match import_by_digest {
+            true => FirstPullByDigest::Imports,
+            false => FirstPullByDigest::NotFound,
+        },
     })
     .await?;
     println!("emulating ECR, STS and tagging at {}", emulator.url());
@@ -64,11 +78,17 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         "journal, faults, clock and reset at {}/_emulator",
         emulator.url()
     );
-    tokio::select! {
-        () = emulator.run() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("wait for an interrupt")?,
-    }
+    told_to_end().await.context("wait for a signal")?;
+    emulator.shutdown().await?;
     Ok(())
+}
+
+async fn told_to_end() -> std::io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
 }
 
 fn upstream(text: &str) -> Result<(String, Upstream), String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::FirstPullByDigest;
 use super::iam::{Document, Question, Verdict, judge};
 use super::refusal::Refusal;
 use super::state::{Registry, RegistryKey, Repository, State};
@@ -50,6 +51,8 @@ pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a str,
     /// What was fetched from upstream registries for this call.
     pub(crate) imports: &'a Imports,
+    /// What a cache does on a first pull by digest.
+    pub(crate) first_pull_by_digest: FirstPullByDigest,
 }
 
 /// Who calls.

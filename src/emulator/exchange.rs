@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::call::{Answer, Call, Caller};
 use super::faults::{Effect, Subject};
 use super::journal::{Entry, Outcome};
-use super::protocol::{self, Asked, Service};
+use super::protocol::{Asked, Service};
 use super::refusal::Refusal;
 use super::server::Shared;
-use super::{data_plane, ecr, sts, tagging};
+use super::{data_plane, ecr, simulate, sts, tagging};
 
 /// The connection ends without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +117,6 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> Answer {
         Service::Sts => sts::answer(call, &asked.operation, &asked.input),
         Service::Tagging => tagging::answer(call, &asked.operation, &asked.input),
         Service::Registry => data_plane::answer(call, &asked.operation, &asked.input, &asked.body),
-        Service::Iam => Err(protocol::invalid_action(&asked.operation).into()),
+        Service::Iam => simulate::answer(call, &asked.operation, &asked.input),
     }
 }

@@ -17,6 +17,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -36,7 +37,9 @@ mod protocol;
 mod refusal;
 mod seed;
 mod server;
+mod simulate;
 mod state;
+mod storage;
 mod sts;
 mod tagging;
 mod upstream;
@@ -45,6 +48,7 @@ pub use clock::Clock;
 pub use faults::{Effect, Faults, Rule};
 pub use journal::{Entry, Journal, Outcome};
 pub use seed::{InvalidSeed, Seed};
+pub use storage::InvalidState;
 pub use upstream::Upstream;
 
 use server::Shared;
@@ -63,6 +67,21 @@ pub struct Options {
     pub upstreams: BTreeMap<String, Upstream>,
     /// The time.
     pub clock: Clock,
+    /// Where the state is kept; `None` is nowhere. A file that is there is used instead of the seed.
+    pub state: Option<PathBuf>,
+    /// What a pull-through cache does on a first pull by digest.
+    pub first_pull_by_digest: FirstPullByDigest,
+}
+
+/// What a pull-through cache does when an image is first pulled by its digest.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum FirstPullByDigest {
+    /// It has no such image, as is reported of AWS:
+    /// <https://github.com/aws/containers-roadmap/issues/2837>.
+    #[default]
+    NotFound,
+    /// It imports the image, as on a pull by tag.
+    Imports,
 }
 
 /// A running emulator; it ends when this is dropped.
@@ -71,6 +90,7 @@ pub struct Emulator {
     address: SocketAddr,
     shared: Arc<Shared>,
     server: JoinHandle<()>,
+    keeper: JoinHandle<()>,
 }
 
 /// Why an emulator did not start.
@@ -87,6 +107,9 @@ pub enum StartError {
     /// The seed says what cannot be.
     #[error(transparent)]
     Seed(#[from] InvalidSeed),
+    /// The state file cannot be read or written.
+    #[error(transparent)]
+    State(#[from] InvalidState),
 }
 
 impl Default for Options {
@@ -97,6 +120,8 @@ impl Default for Options {
             seed: Seed::default(),
             upstreams: BTreeMap::new(),
             clock: Clock::system(),
+            state: None,
+            first_pull_by_digest: FirstPullByDigest::default(),
         }
     }
 }
@@ -112,10 +137,12 @@ impl Emulator {
         let address = listener.local_addr().map_err(listening)?;
         let shared = Arc::new(Shared::new(options, address)?);
         let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
+        let keeper = tokio::spawn(storage::keep(Arc::clone(&shared)));
         Ok(Self {
             address,
             shared,
             server,
+            keeper,
         })
     }
 
@@ -149,21 +176,18 @@ impl Emulator {
         self.shared.reset()
     }
 
-    /// Stops answering, cuts all connections and frees the port.
-    pub async fn shutdown(mut self) {
+    /// Stops answering, cuts all connections, frees the port and keeps the state a last time.
+    pub async fn shutdown(mut self) -> Result<(), InvalidState> {
         self.server.abort();
         // The task was aborted: that it says so is no news.
         drop((&mut self.server).await);
-    }
-
-    /// Serves until the task of the server ends, which it does only when it is stopped.
-    pub async fn run(mut self) {
-        drop((&mut self.server).await);
+        self.shared.save()
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.server.abort();
+        self.keeper.abort();
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::FirstPullByDigest;
 use super::call::{Call, Caller, Stop};
 use super::state::{Account, Role, State, User};
 use super::upstream::{Imports, Upstream};
@@ -227,6 +228,7 @@ impl Planter<'_> {
             region: self.region,
             endpoint: self.endpoint,
             imports: &Imports::new(),
+            first_pull_by_digest: FirstPullByDigest::default(),
         };
         let refused = |reason: String| InvalidSeed::Refused {
             what: format!("{}/{} {operation}", self.caller.account, self.region),

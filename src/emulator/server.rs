@@ -1,6 +1,8 @@
 //! The listener: connections, requests, fault rules, and the journal around every call.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
@@ -22,7 +24,10 @@ use super::refusal::Refusal;
 use super::seed::{InvalidSeed, Seed};
 use super::state::State;
 use super::upstream::{Imports, Upstreams};
-use super::{Clock, Faults, Journal, Options, admin, data_plane, ecr, sts};
+use super::{
+    Clock, Faults, FirstPullByDigest, InvalidState, Journal, Options, StartError, admin,
+    data_plane, ecr, storage, sts,
+};
 
 /// Bodies beyond this size are refused.
 const LARGEST: usize = 1 << 30;
@@ -40,16 +45,21 @@ pub(crate) struct Shared {
     faults: Faults,
     upstreams: Upstreams,
     endpoint: String,
+    file: Option<PathBuf>,
+    changed: AtomicBool,
+    first_pull_by_digest: FirstPullByDigest,
 }
 
 impl Shared {
     /// The beginning: the seed and nothing else.
-    pub(crate) fn new(options: Options, address: SocketAddr) -> Result<Self, InvalidSeed> {
+    pub(crate) fn new(options: Options, address: SocketAddr) -> Result<Self, StartError> {
         let Options {
             listen: _,
             seed,
             upstreams,
             clock,
+            state,
+            first_pull_by_digest,
         } = options;
         let mut known = seed.upstreams().clone();
         known.extend(upstreams);
@@ -61,8 +71,20 @@ impl Shared {
             faults: Faults::default(),
             upstreams: Upstreams::new(known),
             endpoint: format!("http://{address}"),
+            file: state,
+            changed: AtomicBool::new(true),
+            first_pull_by_digest,
         };
-        shared.reset()?;
+        match shared
+            .file
+            .as_deref()
+            .map(storage::load)
+            .transpose()?
+            .flatten()
+        {
+            Some(kept) => *shared.state() = kept,
+            None => shared.reset()?,
+        }
         Ok(shared)
     }
 
@@ -97,9 +119,20 @@ impl Shared {
         self.seed
             .plant(&mut state, self.clock.now(), &self.endpoint)?;
         *self.state() = state;
+        self.changed.store(true, Ordering::Relaxed);
         self.journal.clear();
         self.faults.clear();
         Ok(())
+    }
+
+    /// Keeps the state in its file, where there is one and anything was asked since.
+    pub(crate) fn save(&self) -> Result<(), InvalidState> {
+        match &self.file {
+            Some(path) if self.changed.swap(false, Ordering::Relaxed) => {
+                storage::save(path, &self.state())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Runs an operation, as often as it needs something from an upstream.
@@ -110,6 +143,7 @@ impl Shared {
         operation: impl Fn(&mut Call<'_>) -> Answer,
     ) -> Result<Value, Refusal> {
         let mut imports = Imports::new();
+        self.changed.store(true, Ordering::Relaxed);
         loop {
             let answer = operation(&mut Call {
                 state: &mut self.state(),
@@ -118,6 +152,7 @@ impl Shared {
                 region,
                 endpoint: &self.endpoint,
                 imports: &imports,
+                first_pull_by_digest: self.first_pull_by_digest,
             });
             match answer {
                 Ok(it) => return Ok(it),

@@ -40,7 +40,7 @@ impl Request<'_> {
 /// Answers an operation: `{"status", "headers", "body"}`, or `"blob"` with the digest of the body.
 pub(crate) fn answer(call: &mut Call<'_>, operation: &str, input: &Value, body: &Bytes) -> Answer {
     let registry = call.registry_key(input["registryId"].as_str());
-    ecr::time_passes(call, &registry);
+    ecr::time_passes(call, &registry, input["repositoryName"].as_str());
     let request = &Request {
         registry,
         input,

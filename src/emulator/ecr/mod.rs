@@ -1,6 +1,7 @@
 //! Amazon ECR's operations. [`TABLE`] is the one table from a name to a function; each room
 //! holds the operations of one subject.
 
+use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -194,7 +195,7 @@ pub(crate) fn answer(call: &mut Call<'_>, name: &str, input: &Value) -> Answer {
     }
     let registry = call.registry_key(input["registryId"].as_str());
     permit(call, name, &registry, input)?;
-    time_passes(call, &registry);
+    time_passes(call, &registry, input["repositoryName"].as_str());
     match operation {
         Operation::Registry(run) => run(call, &registry, input),
         Operation::Repository(run) => {
@@ -205,16 +206,32 @@ pub(crate) fn answer(call: &mut Call<'_>, name: &str, input: &Value) -> Answer {
     }
 }
 
-/// Does what ECR would have done by itself since the last call.
-pub(crate) fn time_passes(call: &mut Call<'_>, registry: &RegistryKey) {
+/// How often a whole registry is looked through; a repository that is asked for always is.
+const LOOKED_THROUGH_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// Does what ECR would have done by itself since the last call: in the repository that is asked
+/// for, and now and then in all of the registry.
+pub(crate) fn time_passes(call: &mut Call<'_>, registry: &RegistryKey, name: Option<&str>) {
     let now = call.now;
-    if !call.state.registries.contains_key(registry) {
+    let Some(held) = call.state.registries.get_mut(registry) else {
         return;
-    }
+    };
+    let since = held.looked_through.map(|it| now.duration_since(it));
+    let names: Vec<String> = if since.is_none_or(|it| it >= LOOKED_THROUGH_EVERY) {
+        held.looked_through = Some(now);
+        held.repositories.keys().cloned().collect()
+    } else {
+        let named = name.filter(|it| held.repositories.contains_key(*it));
+        named.map(str::to_owned).into_iter().collect()
+    };
     replication::backfill::time_passes(call, registry);
-    lifecycle::preview::time_passes(call, registry);
-    for repository in call.registry(registry).repositories.values_mut() {
-        images::storage::time_passes(repository, now);
+    for name in names {
+        let at = RepositoryAt {
+            registry: registry.clone(),
+            name,
+        };
+        images::storage::time_passes(call.repository(&at), now);
+        lifecycle::preview::time_passes(call, &at);
     }
 }
 

@@ -8,6 +8,7 @@ use super::super::call::{Answer, Call, RepositoryAt};
 use super::super::iam::{Document, Principals, Scope, Verdict, canonical, judge};
 use super::super::refusal::Refusal;
 use super::super::state::State;
+use super::super::sts::unique_id;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,7 +45,35 @@ pub(super) fn get(call: &mut Call<'_>, at: &RepositoryAt, _: &Nothing) -> Answer
         .policy
         .clone()
         .ok_or_else(|| not_found(at))?;
-    Ok(answer(at, &text))
+    Ok(answer(at, &with_unique_ids(call.state, at, text)))
+}
+
+/// A principal that is gone is told by the unique id it had.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
+fn with_unique_ids(state: &State, at: &RepositoryAt, text: String) -> String {
+    let Some(mut document) = Document::parse(&text) else {
+        return text;
+    };
+    let mut changed = false;
+    for statement in &mut document.statements {
+        if let Some(Scope::Only(Principals::Listed(kinds))) = &mut statement.principal {
+            let principals = kinds.get_mut("AWS").into_iter().flatten();
+            for it in principals.filter(|it| !exists(state, it)) {
+                let kind = if it.contains(":role/") {
+                    "AROA"
+                } else {
+                    "AIDA"
+                };
+                *it = unique_id(kind, it);
+                changed = true;
+            }
+        }
+    }
+    if changed {
+        canonical(&document, at.registry.partition())
+    } else {
+        text
+    }
 }
 
 /// `DeleteRepositoryPolicy`.

@@ -31,6 +31,8 @@ pub(crate) struct Registry {
     pub(crate) settings: BTreeMap<String, String>,
     /// Principals whose pulls are not recorded, and since when.
     pub(crate) exclusions: BTreeMap<String, Timestamp>,
+    /// When it was last looked through for what is due.
+    pub(crate) looked_through: Option<Timestamp>,
 }
 
 /// A filter of repositories.

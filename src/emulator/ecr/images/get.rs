@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::super::FirstPullByDigest;
 use super::super::super::call::{Answer, Call, RepositoryAt, Stop};
 use super::super::super::state::{RegistryKey, Status};
 use super::super::super::upstream::Failure;
@@ -55,17 +56,21 @@ pub(in super::super) fn batch_get(
 }
 
 /// Imports what is asked for by tag from the upstream, where there is one. By digest nothing is
-/// imported: <https://github.com/aws/containers-roadmap/issues/2837>.
+/// imported, unless the emulator was told to.
 fn import(
     call: &mut Call<'_>,
     registry: &RegistryKey,
     name: &str,
     ids: &[ImageId],
 ) -> Result<Vec<Cached>, Stop> {
+    let by_digest = call.first_pull_by_digest == FirstPullByDigest::Imports;
     let mut results = Vec::new();
     for id in ids {
         results.push(match (id.digest(), id.tag(), id.malformed()) {
             (None, Some(tag), None) => pull_through::refresh(call, registry, name, tag)?,
+            (Some(digest), None, None) if by_digest => {
+                pull_through::refresh(call, registry, name, digest)?
+            }
             _ => Ok(()),
         });
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::super::call::{Answer, Call, RepositoryAt, seconds};
 use super::super::super::protocol::paging::{Page, with_token};
 use super::super::super::refusal::Refusal;
-use super::super::super::state::{Preview, RegistryKey, Repository};
+use super::super::super::state::{Preview, Repository};
 use super::super::images::{ImageId, storage};
 use super::super::replication;
 use super::document::{Action, Storage, parse};
@@ -171,26 +171,15 @@ fn result(
     })
 }
 
-/// Lets the policies of a registry work whose day has come.
-pub(in super::super) fn time_passes(call: &mut Call<'_>, registry: &RegistryKey) {
+/// Lets a repository's policy work when its day has come.
+pub(in super::super) fn time_passes(call: &mut Call<'_>, at: &RepositoryAt) {
     let now = call.now;
-    let repositories = call.registry(registry).repositories.iter();
-    let due: Vec<String> = repositories
-        .filter(|(_, it)| {
-            it.lifecycle
-                .as_ref()
-                .is_some_and(|it| now.duration_since(it.evaluated) >= EVERY)
-        })
-        .map(|(name, _)| name.clone())
-        .collect();
-    for name in due {
-        work(
-            call,
-            &RepositoryAt {
-                registry: registry.clone(),
-                name,
-            },
-        );
+    let policy = &call.repository(at).lifecycle;
+    if policy
+        .as_ref()
+        .is_some_and(|it| now.duration_since(it.evaluated) >= EVERY)
+    {
+        work(call, at);
     }
 }
 

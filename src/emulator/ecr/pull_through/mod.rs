@@ -1,6 +1,8 @@
 //! Pull-through caches: which rule a repository belongs to, and importing from upstream.
 //! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache.html>
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use super::super::call::{Call, RepositoryAt, Stop};
@@ -10,6 +12,7 @@ use super::super::upstream::{Failure, Import, Pulled};
 use super::push;
 use super::registry::templates;
 
+mod from_ecr;
 pub(super) mod rules;
 
 /// What stands for no prefix.
@@ -30,7 +33,7 @@ pub(super) fn refresh(
     name: &str,
     tag: &str,
 ) -> Result<Cached, Stop> {
-    let Some(import) = import_of(call, registry, name, tag) else {
+    let Some((import, role)) = import_of(call, registry, name, tag) else {
         return Ok(Ok(()));
     };
     let cached = cached(call, registry, name, tag);
@@ -38,11 +41,12 @@ pub(super) fn refresh(
         return Ok(Ok(()));
     }
     call.permit("ecr:BatchImportUpstreamImage", registry, Some(name))?;
-    let pulled = match call.imports.get(&import) {
+    let from_ecr = from_ecr::pull(call, &import, role.as_deref()).map(|it| it.map(Arc::new));
+    let pulled = match from_ecr.as_ref().or_else(|| call.imports.get(&import)) {
         None => return Err(Stop::Needs(import)),
         Some(Err(_)) if cached == Some(Freshness::Stale) => return Ok(Ok(())),
         Some(Err(failure)) => return Ok(Err(failure.clone())),
-        Some(Ok(pulled)) => std::sync::Arc::clone(pulled),
+        Some(Ok(pulled)) => Arc::clone(pulled),
     };
     let at = repository_for(call, registry, name)?;
     store(call, &at, tag, &pulled);
@@ -62,6 +66,13 @@ fn cached(call: &Call<'_>, registry: &RegistryKey, name: &str, tag: &str) -> Opt
         .get(registry)?
         .repositories
         .get(name)?;
+    // An image is not validated by digest: it cannot change.
+    if tag.contains(':') {
+        return repository
+            .images
+            .contains_key(tag)
+            .then_some(Freshness::Fresh);
+    }
     let image = repository.images.get(repository.tagged.get(tag)?)?;
     // An image that was pushed here, and never came from the upstream, is never asked for there.
     let Some(validated) = image.validated else {
@@ -75,8 +86,13 @@ fn cached(call: &Call<'_>, registry: &RegistryKey, name: &str, tag: &str) -> Opt
     })
 }
 
-/// What a repository's name means upstream; `None` where no rule applies.
-fn import_of(call: &Call<'_>, registry: &RegistryKey, name: &str, tag: &str) -> Option<Import> {
+/// What a repository's name means upstream, and the rule's role; `None` where no rule applies.
+fn import_of(
+    call: &Call<'_>,
+    registry: &RegistryKey,
+    name: &str,
+    tag: &str,
+) -> Option<(Import, Option<String>)> {
     let rules = call.state.registries.get(registry)?.rules.values();
     let (rule, rest) = rules
         .filter_map(|it| Some((it, rest(it, name)?)))
@@ -91,11 +107,12 @@ fn import_of(call: &Call<'_>, registry: &RegistryKey, name: &str, tag: &str) -> 
         ROOT => rest.to_owned(),
         prefix => format!("{}/{rest}", prefix.trim_end_matches('/')),
     };
-    Some(Import {
+    let import = Import {
         host: rule.url.clone(),
         repository,
         reference: tag.to_owned(),
-    })
+    };
+    Some((import, rule.role.clone()))
 }
 
 fn rest<'a>(rule: &PullThroughRule, name: &'a str) -> Option<&'a str> {
@@ -135,7 +152,12 @@ fn store(call: &mut Call<'_>, at: &RepositoryAt, tag: &str, pulled: &Pulled) {
     let repository = call.repository(at);
     for (index, manifest) in pulled.manifests.iter().enumerate().rev() {
         // The first is the one that was asked for; the others are listed in it.
-        push::keep(repository, manifest, Some(tag).filter(|_| index == 0), now);
+        push::keep(
+            repository,
+            manifest,
+            Some(tag).filter(|it| index == 0 && !it.contains(':')),
+            now,
+        );
         if let Some(image) = repository.images.get_mut(&manifest.digest()) {
             image.validated = Some(now);
         }
