@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use ecr_operator::api::ORIGINAL_IMAGES;
 use ecr_operator::controllers::certificates::Lifetimes;
-use ecr_operator::controllers::webhook_configuration::Selectors;
+use ecr_operator::controllers::webhook_configuration::{Endpoint, Selectors};
 use ecr_operator::domain::rewrite::Mode;
 use expect_test::expect;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -264,6 +264,30 @@ async fn an_edit_by_hand_is_put_right_and_a_lost_secret_made_anew() {
         configurations.get(name).await.unwrap().webhooks != before
     })
     .await;
+    called.in_force().await;
+    called.end().await;
+}
+
+#[tokio::test]
+async fn the_api_server_calls_a_service_by_the_name_that_its_certificate_bears() {
+    let cluster = shared().await;
+    let Some(mut called) = Called::idle("admission-service", Lifetimes::default()).await else {
+        return;
+    };
+    if cluster.plane().is_none() {
+        return; // The Service below leads to this machine only from an API server on it.
+    }
+    let system = &called.install.namespace;
+    cluster.create_namespace(system, &[]).await.unwrap();
+    let services: Api<Service> = Api::namespaced(called.client.clone(), system);
+    let name = called.namespace.clone();
+    let spec = json!({"type": "ExternalName", "externalName": "localhost"});
+    let service = json!({"metadata": {"name": name}, "spec": spec});
+    create(&services, service).await.unwrap();
+    let port = called.server.address.port();
+    called.install.endpoint = Endpoint::Service { name, port };
+    called.keeper.names = called.install.host_names();
+    called.lead();
     called.in_force().await;
     called.end().await;
 }
