@@ -31,8 +31,8 @@ pub async fn follow(
 ) {
     let mut facts = Arc::new(Facts::default());
     loop {
-        let rules = desired::rules(&cx.world.load());
-        facts = Arc::new(round(&cx, &rules.registries, &facts).await);
+        let world = cx.world.load_full();
+        facts = Arc::new(round(&cx, &world.compiled().registries, &facts).await);
         loaded(&facts);
         // A round that nobody asked for is due after the period; asking is not an error.
         drop(timeout(period, asked.notified()).await);

@@ -12,7 +12,7 @@ use super::outcome::Retry;
 use super::{Context, Stop};
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
-use crate::desired::{self, Stopped, Target};
+use crate::desired::{self, Stopped, Subject, Target, World};
 use crate::domain::RepositoryName;
 use crate::domain::repository::{self, Change, Difference, Observed, Plan, Refusal};
 use crate::ecr::{self, ErrorKind, Priority, Seen};
@@ -71,8 +71,31 @@ impl Reconcile for ImageRepository {
             join_all(targets.into_iter().map(|it| settle_target(self, cx, it))),
             join_all(left.iter().map(|it| release::target(self, cx, it))),
         );
-        status::done(self, &recorded, ends, &released, Timestamp::now())
+        let contested = contested(self, &world);
+        status::done(
+            (self, &contested),
+            &recorded,
+            ends,
+            &released,
+            Timestamp::now(),
+        )
     }
+}
+
+/// Why claims of this object on old names are not in force.
+fn contested(object: &ImageRepository, world: &World) -> Vec<Stopped> {
+    let name = format!(
+        "{}/{}",
+        object.namespace().unwrap_or_default(),
+        object.name_any()
+    );
+    let ours = Subject::Repository(name);
+    let stopped = world
+        .compiled()
+        .stopped
+        .iter()
+        .filter(|(subject, _)| *subject == ours);
+    stopped.map(|(_, stopped)| stopped.clone()).collect()
 }
 
 async fn settle_target(

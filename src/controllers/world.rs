@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::stores::{Stores, wish};
 use super::wakes::{Key, Kind, Wakes};
-use crate::desired::{World, repository_name};
+use crate::desired::{Subject, World, repository_name};
 use crate::domain::names::ClusterId;
 
 /// Changes that arrive together are taken in together: `kubectl apply -f DIR` is one world.
@@ -31,11 +31,12 @@ pub async fn follow(
 ) {
     let mut wishes = Wishes::default();
     loop {
-        let next = stores.world(cluster.clone());
+        let next = Arc::new(stores.world(cluster.clone()));
         compiled(&next);
         let asked = Wishes::of(&next);
-        let concerned = asked.concerns(&wishes, &next);
-        world.store(Arc::new(next));
+        let mut concerned = asked.concerns(&wishes, &next);
+        let before = world.swap(Arc::clone(&next));
+        concerned.extend(contested_anew(&before, &next));
         debug!(concerned = concerned.len(), "the world has changed");
         wishes = asked;
         for key in concerned {
@@ -44,6 +45,26 @@ pub async fn follow(
         woken.notified().await;
         sleep(SETTLING).await;
     }
+}
+
+/// The repositories whose claims on old names have come into force or gone out of it, for example
+/// since another object claims the same name now.
+fn contested_anew(before: &World, next: &World) -> Vec<Key> {
+    let (before, next) = (&before.compiled().stopped, &next.compiled().stopped);
+    let changed = before.symmetric_difference(next);
+    let keys = changed.filter_map(|(subject, _)| match subject {
+        Subject::Repository(name) => {
+            let (namespace, name) = name.split_once('/')?;
+            let namespace = Some(namespace.to_owned());
+            Some(Key {
+                kind: Kind::Repository,
+                namespace,
+                name: name.to_owned(),
+            })
+        }
+        Subject::Policy(_) | Subject::Rule(_) => None,
+    });
+    keys.collect()
 }
 
 /// What each object asks for, as a number that changes with it.

@@ -2,7 +2,7 @@
 //! the cluster is another world.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -15,7 +15,7 @@ use crate::domain::lifecycle::Document;
 use crate::domain::names::{ClusterId, EnvironmentName};
 
 use super::environment::{Declared, Environment};
-use super::{Stopped, lifecycle};
+use super::{Rules, Stopped, lifecycle, rules};
 
 /// Objects of every kind, in any order.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,8 @@ pub struct World {
     /// What many objects refer to is read once.
     declared: Declared,
     documents: BTreeMap<String, Result<Document, Stopped>>,
+    /// What all of them say about images, compiled when first asked for.
+    compiled: OnceLock<Rules>,
 }
 
 impl World {
@@ -88,7 +90,13 @@ impl World {
             policies: by_name(policies),
             namespaces,
             names,
+            compiled: OnceLock::new(),
         }
+    }
+
+    /// What all objects together say about images, as [`rules`] compiles it: once for each world.
+    pub fn compiled(&self) -> &Rules {
+        self.compiled.get_or_init(|| rules(self))
     }
 
     /// What this cluster calls itself in owner tags.

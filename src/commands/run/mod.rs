@@ -26,7 +26,7 @@ use crate::controllers::stores::Stores;
 use crate::controllers::sweep::{self, Periods};
 use crate::controllers::wakes::{Kind, Wakes};
 use crate::controllers::{Context, facts, world};
-use crate::desired::{self, Objects, World};
+use crate::desired::{Objects, World};
 use crate::domain::facts::Facts;
 use crate::ecr::{Sessions, Settings};
 
@@ -117,7 +117,7 @@ fn follow(
         let (admission, relist) = (Arc::clone(admission), Arc::clone(&relist));
         let meters = Arc::clone(&cx.meters);
         move |world: &World| {
-            let rules = desired::rules(world);
+            let rules = world.compiled();
             let policies = rules.table.policies().count();
             meters
                 .policies
@@ -125,7 +125,7 @@ fn follow(
             for (subject, stopped) in &rules.stopped {
                 debug!(?subject, %stopped, "has no rules");
             }
-            admission.rule_by(rules.table);
+            admission.rule_by(rules.table.clone());
             relist.notify_one();
         }
     };

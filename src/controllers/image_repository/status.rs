@@ -17,6 +17,7 @@ use crate::controllers::condition::{self, Summary, Verdict};
 use crate::controllers::driver::Done;
 use crate::controllers::outcome::{self, Retry};
 use crate::controllers::tidings;
+use crate::desired::Stopped;
 use crate::domain::repository::{Change, Management};
 
 /// The differences that a target shows; more would only push the rest of the status away.
@@ -24,7 +25,7 @@ const SHOWN_DIFFERENCES: usize = 10;
 
 /// Status, events and next action of one reconciliation.
 pub(super) fn done(
-    object: &ImageRepository,
+    (object, contested): (&ImageRepository, &[Stopped]),
     recorded: &[Recorded],
     ends: Vec<End>,
     released: &[Release],
@@ -61,6 +62,8 @@ pub(super) fn done(
             }
         }
     }
+    let fraction = Summary::of(&verdicts).fraction();
+    verdicts.extend(contested.iter().map(|it| Verdict::of_stopped("pods", it)));
     let summary = Summary::of(&verdicts);
     let before = object.status.clone().unwrap_or_default();
     let mut conditions = before.conditions.clone();
@@ -70,7 +73,7 @@ pub(super) fn done(
         observed_generation: object.metadata.generation,
         conditions,
         repository_name: repository_name(object, &shown),
-        targets_ready: Some(summary.fraction()),
+        targets_ready: Some(fraction),
         targets: shown.into_values().collect(),
     };
     Done {
