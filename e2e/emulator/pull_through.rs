@@ -1,10 +1,10 @@
 //! Pull-through caches against upstreams that stand in for the real ones.
 
-use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
+use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier, ImageTagMutability, RctAppliedFor};
 use aws_sdk_ecr::{Client, operation::batch_get_image::BatchGetImageOutput};
 use ecr_operator::emulator::Upstream;
 
-use super::{DEV, REGION, ecr, plain, refusal, start, with_upstream};
+use super::{DEV, PROD, REGION, ecr, plain, refusal, seeded, start, with_upstream};
 
 fn stand_in() -> Upstream {
     Upstream {
@@ -125,4 +125,74 @@ async fn rules_are_checked_as_ecr_checks_them() {
         .send()
         .await;
     assert!(refusal(gone).starts_with("PullThroughCacheRuleNotFoundException"));
+}
+
+#[tokio::test]
+async fn another_ecr_registry_is_an_upstream_where_its_policy_lets_the_role_in() {
+    let emulator = seeded(
+        r#"
+accounts:
+  "333333333333":
+    registries:
+      us-east-1:
+        repositories:
+          base/jdk: {images: [{tags: ["21"]}]}
+"#,
+    )
+    .await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    let role = "arn:aws:iam::111111111111:role/cache";
+    dev.create_pull_through_cache_rule()
+        .ecr_repository_prefix("shared")
+        .upstream_registry_url("333333333333.dkr.ecr.us-east-1.amazonaws.com")
+        .custom_role_arn(role)
+        .send()
+        .await
+        .unwrap();
+    let refused = get(&dev, "shared/base/jdk", "21").await;
+    let code = refused.failures()[0].failure_code();
+    assert_eq!(code, Some(&ImageFailureCode::UpstreamAccessDenied));
+    let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": {"AWS": role},
+        "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+    }]});
+    ecr(&emulator, plain(PROD), "us-east-1")
+        .set_repository_policy()
+        .repository_name("base/jdk")
+        .policy_text(policy.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(get(&dev, "shared/base/jdk", "21").await.images().len(), 1);
+}
+
+#[tokio::test]
+async fn a_repository_of_a_cache_is_made_by_the_most_specific_template() {
+    let emulator = with_upstream("quay.io", stand_in()).await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    rule(&dev, "quay", "quay.io").await;
+    for (prefix, mutability) in [
+        ("ROOT", ImageTagMutability::Mutable),
+        ("quay/argoproj", ImageTagMutability::Immutable),
+    ] {
+        dev.create_repository_creation_template()
+            .prefix(prefix)
+            .applied_for(RctAppliedFor::PullThroughCache)
+            .image_tag_mutability(mutability)
+            .send()
+            .await
+            .unwrap();
+    }
+    get(&dev, "quay/argoproj/argocd", "v3").await;
+    let made = dev
+        .describe_repositories()
+        .repository_names("quay/argoproj/argocd")
+        .send()
+        .await;
+    let made = made.unwrap();
+    assert_eq!(
+        made.repositories()[0].image_tag_mutability(),
+        Some(&ImageTagMutability::Immutable)
+    );
 }

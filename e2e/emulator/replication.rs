@@ -2,7 +2,8 @@
 
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{
-    ImageIdentifier, ReplicationConfiguration, ReplicationDestination, ReplicationRule,
+    ImageIdentifier, ImageTagMutability, ReplicationConfiguration, ReplicationDestination,
+    ReplicationRule,
 };
 use ecr_operator::emulator::Emulator;
 use serde_json::json;
@@ -16,7 +17,7 @@ accounts:
       eu-central-1:
         repositories:
           web:
-            images: [{tags: ["1"]}]
+            images: [{tags: ["1"]}, {tags: [other]}]
 "#;
 
 fn destination(account: &str, region: &str) -> ReplicationDestination {
@@ -108,7 +109,7 @@ async fn a_push_is_copied_to_another_region_and_a_backfill_brings_the_rest() {
         .send()
         .await;
     assert_eq!(told.unwrap().status().unwrap().as_str(), "COMPLETE");
-    assert_eq!(tags(&emulator, DEV, "eu-west-1").await, ["1", "2"]);
+    assert_eq!(tags(&emulator, DEV, "eu-west-1").await, ["1", "2", "other"]);
 }
 
 #[tokio::test]
@@ -131,4 +132,48 @@ async fn another_account_must_allow_it_in_its_registry_policy() {
         .unwrap();
     assert_eq!(push(&dev, "3").await, "COMPLETE -");
     assert_eq!(tags(&emulator, PROD, REGION).await, ["3"]);
+}
+
+#[tokio::test]
+async fn an_image_arrives_without_its_tag_where_that_cannot_be_moved() {
+    let emulator = seeded(SEED).await;
+    let there = ecr(&emulator, plain(DEV), "eu-west-1");
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    replicate_to(&dev, destination(DEV, "eu-west-1")).await;
+    push(&dev, "2").await;
+    there
+        .put_image_tag_mutability()
+        .repository_name("web")
+        .image_tag_mutability(ImageTagMutability::Immutable)
+        .send()
+        .await
+        .unwrap();
+    let id = ImageIdentifier::builder().image_tag("other").build();
+    let got = dev
+        .batch_get_image()
+        .repository_name("web")
+        .image_ids(id)
+        .send()
+        .await
+        .unwrap();
+    let manifest = got.images()[0].image_manifest().unwrap();
+    let put = dev
+        .put_image()
+        .repository_name("web")
+        .image_manifest(manifest)
+        .image_tag("2");
+    put.send().await.unwrap();
+    let listed = there
+        .describe_images()
+        .repository_name("web")
+        .send()
+        .await
+        .unwrap();
+    let mut tags: Vec<_> = listed
+        .image_details()
+        .iter()
+        .map(|it| it.image_tags().len())
+        .collect();
+    tags.sort_unstable();
+    assert_eq!(tags, [0, 1]);
 }

@@ -137,6 +137,8 @@ impl Entry {
             "BatchCheck",
             "Validate",
             "AssumeRole",
+            "Head",
+            "Ping",
         ];
         !reads.iter().any(|it| self.operation.starts_with(it)) && self.service != "iam"
     }

@@ -11,6 +11,7 @@ use super::super::super::refusal::Refusal;
 use super::super::super::state::{
     Backfill, BackfillResult, Destination, RegistryKey, selected, uuid,
 };
+use super::super::images::storage;
 
 /// A registry has at most this many backfills in progress.
 const MOST: usize = 10;
@@ -219,6 +220,9 @@ pub(in super::super) fn time_passes(call: &mut Call<'_>, at: &RegistryKey) {
 fn work(call: &mut Call<'_>, at: &RegistryKey, id: &str) {
     let now = call.now;
     let registry = call.registry(at);
+    for repository in registry.repositories.values_mut() {
+        storage::time_passes(repository, now);
+    }
     let Some(destination) = registry.backfills.get(id).map(|it| it.destination.clone()) else {
         return;
     };
