@@ -182,3 +182,52 @@ async fn made_up_expired_and_missing_credentials_are_refused() {
     );
     assert!(error.starts_with("ExpiredTokenException"), "{error}");
 }
+
+#[tokio::test]
+async fn a_registry_policy_lets_another_account_list_repositories() {
+    let emulator = seeded(SEED).await;
+    let list = || {
+        ecr(&emulator, plain(DEV), REGION)
+            .describe_repositories()
+            .registry_id(PROD)
+            .send()
+    };
+    assert!(refusal(list().await).starts_with("AccessDeniedException"));
+    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"AWS": "111111111111"}, "Action": "ecr:DescribeRepositories",
+        "Resource": "arn:aws:ecr:eu-central-1:333333333333:repository/*"}]}"#;
+    let prod = ecr(&emulator, plain(PROD), REGION);
+    prod.put_registry_policy()
+        .policy_text(policy)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(list().await.unwrap().repositories().len(), 1);
+}
+
+#[tokio::test]
+async fn a_principal_that_is_gone_is_told_by_its_unique_id() {
+    let emulator = seeded(SEED).await;
+    let prod = ecr(&emulator, plain(PROD), REGION);
+    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecr:*",
+        "Principal": {"AWS": "arn:aws:iam::333333333333:role/ecr-operator"}}]}"#;
+    let set = || {
+        prod.set_repository_policy()
+            .repository_name("web")
+            .policy_text(policy)
+            .send()
+    };
+    set().await.unwrap();
+    let without = "accounts: {\"333333333333\": {roles: {}}}";
+    emulator
+        .plant(&ecr_operator::emulator::Seed::parse(without).unwrap())
+        .unwrap();
+    let got = prod
+        .get_repository_policy()
+        .repository_name("web")
+        .send()
+        .await
+        .unwrap();
+    assert!(got.policy_text().unwrap().contains("\"AWS\" : \"AROA"));
+    assert!(refusal(set().await).contains("Principal not found"));
+}

@@ -127,8 +127,6 @@ fn set_clock(shared: &Shared, body: &Bytes) -> Result<Value, String> {
 fn plant(shared: &Shared, body: &Bytes) -> Result<Value, String> {
     let text = std::str::from_utf8(body).map_err(|it| it.to_string())?;
     let seed = Seed::parse(text).map_err(|it| it.to_string())?;
-    let now = shared.clock().now();
-    seed.plant(&mut shared.state(), now, shared.endpoint())
-        .map_err(|it| it.to_string())?;
+    shared.plant(&seed).map_err(|it| it.to_string())?;
     Ok(Value::Null)
 }

@@ -176,6 +176,11 @@ impl Emulator {
         self.shared.reset()
     }
 
+    /// Adds what a seed says to what there is. Its upstreams count only at the start.
+    pub fn plant(&self, seed: &Seed) -> Result<(), InvalidSeed> {
+        self.shared.plant(seed)
+    }
+
     /// Stops answering, cuts all connections, frees the port and keeps the state a last time.
     pub async fn shutdown(mut self) -> Result<(), InvalidState> {
         self.server.abort();

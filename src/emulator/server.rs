@@ -125,6 +125,12 @@ impl Shared {
         Ok(())
     }
 
+    /// Adds what a seed says.
+    pub(crate) fn plant(&self, seed: &Seed) -> Result<(), InvalidSeed> {
+        self.changed.store(true, Ordering::Relaxed);
+        seed.plant(&mut self.state(), self.clock.now(), &self.endpoint)
+    }
+
     /// Keeps the state in its file, where there is one and anything was asked since.
     pub(crate) fn save(&self) -> Result<(), InvalidState> {
         match &self.file {

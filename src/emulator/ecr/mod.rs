@@ -258,6 +258,8 @@ fn permit(
             .iter()
             .filter_map(Value::as_str)
             .try_for_each(|it| call.permit(&action, registry, Some(it))),
+        // Who lists all repositories asks for each of them.
+        None if operation == "DescribeRepositories" => call.permit(&action, registry, Some("*")),
         None => call.permit(&action, registry, None),
     }
 }
