@@ -201,6 +201,11 @@ impl Stage {
 }
 
 impl Operator {
+    /// Its process id; `None` when it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// `kill -9`, and waits until it is gone.
     ///
     /// # Errors
