@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
@@ -12,13 +13,14 @@ use kube::{Api, Client, ResourceExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::args::Args;
 use super::health::{Gate, Readiness};
 use crate::commands::rights;
-use crate::controllers::certificates::{self, Keeper, Lifetimes};
+use crate::controllers::certificates::{self, Keeper, Lifetimes, Shown};
 use crate::controllers::webhook_configuration::{self, Endpoint, Install, Selectors};
 use crate::desired::World;
 use crate::domain::facts::Facts;
@@ -27,6 +29,8 @@ use crate::webhook::{self, Admission, Limits, PullSecrets, Rules, ServingCertifi
 
 /// The Secret that keeps the certificates, as the chart's RBAC names it.
 const SECRET: &str = "ecr-operator-webhook";
+/// How often the age of the certificate is looked at.
+const CERTIFICATE_CHECK: Duration = Duration::from_mins(1);
 /// The port of the Service, as the chart has it.
 const SERVICE_PORT: u16 = 443;
 
@@ -138,18 +142,36 @@ impl Parts {
         Ok(tokio::spawn(server))
     }
 
-    /// Shows what the Secret keeps, as long as it is polled.
+    /// Shows what the Secret keeps, as long as it is polled. A certificate that nobody renews ends
+    /// the replica's readiness before it ends.
     pub(super) async fn follow_certificate(&self) {
-        certificates::follow(&self.keeper, |shown| {
-            if shown.is_healthy(Timestamp::now()) {
-                self.readiness.open(Gate::Certificate);
-            } else {
-                self.readiness
-                    .explain(Gate::Certificate, "it is about to expire".to_owned());
+        let shown = ArcSwapOption::<Shown>::empty();
+        let follow = certificates::follow(&self.keeper, |it| {
+            self.certificate.store(Some(Arc::clone(&it.certificate)));
+            self.judge(&it);
+            shown.store(Some(Arc::new(it)));
+        });
+        let look_again = async {
+            loop {
+                sleep(CERTIFICATE_CHECK).await;
+                if let Some(shown) = shown.load_full() {
+                    self.judge(&shown);
+                }
             }
-            self.certificate.store(Some(shown.certificate));
-        })
-        .await;
+        };
+        tokio::select! {
+            () = follow => {}
+            () = look_again => {}
+        }
+    }
+
+    fn judge(&self, shown: &Shown) {
+        if shown.is_healthy(Timestamp::now()) {
+            self.readiness.open(Gate::Certificate);
+        } else {
+            let why = format!("it ends at {} and nobody has renewed it", shown.term.until);
+            self.readiness.explain(Gate::Certificate, why);
+        }
     }
 
     /// The leader's part: rotates the certificates and keeps the webhook configuration in line with
