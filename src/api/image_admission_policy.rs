@@ -60,8 +60,8 @@ pub struct ImageAdmissionPolicySpec {
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::region())]
     pub region: Option<String>,
-    /// Audit (pods stay as they are; an annotation, a warning and metrics say what would be rewritten)
-    /// or Rewrite. Default: Audit.
+    /// Audit (pods stay as they are; the API server's audit log, metrics and, on a dry run, a warning
+    /// say what would be rewritten) or Rewrite. Default: Audit.
     #[serde(default)]
     pub mode: Mode,
     /// The namespaces whose pods are looked at. kube-system and the operator's own are never. Default:
