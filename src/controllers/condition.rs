@@ -211,3 +211,6 @@ fn severity(state: TargetState) -> u8 {
         TargetState::Stopped => 4,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,3 +226,6 @@ fn priority(object: &ImageRepository, target: &Target) -> Priority {
         Priority::Create
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,3 +91,6 @@ pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,3 +217,6 @@ fn differs(handle: &ecr::Registry, target: &Target) -> bool {
         Management::Observe => !plan.differences.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests;
