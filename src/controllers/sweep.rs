@@ -18,7 +18,7 @@ use crate::domain::names::EnvironmentName;
 use crate::domain::pull_through;
 use crate::domain::repository::{self, Management};
 use crate::domain::{Registry, RepositoryName};
-use crate::ecr::{self, Priority, Seen};
+use crate::ecr::{self, ErrorKind, Priority, Seen};
 
 /// How often things are looked at.
 #[derive(Clone, Copy, Debug)]
@@ -144,10 +144,12 @@ async fn read_documents(
     wanted: &Wanted,
     (periods, after): (Periods, Option<&RepositoryName>),
 ) -> Option<RepositoryName> {
+    // What is not there has no documents: to ask for them would be an error each time.
+    let is_there = |it: &Target| matches!(handle.seen(&it.desired.name), Seen::Present(_));
     let concerned: Vec<&RepositoryName> = wanted
         .targets
         .iter()
-        .filter(|(_, it)| it.desired.manages_documents())
+        .filter(|(_, it)| it.desired.manages_documents() && is_there(it))
         .map(|(_, it)| &it.desired.name)
         .collect();
     let share = share(concerned.len(), periods);
@@ -155,9 +157,15 @@ async fn read_documents(
     let (before, ahead) = concerned.split_at(start);
     let mut last = None;
     for name in ahead.iter().chain(before).take(share) {
-        if let Err(error) = handle.read_documents(name).await {
-            warn!(error = &error as &dyn std::error::Error, repository = %name, "not read");
-            break;
+        match handle.read_documents(name).await {
+            Ok(()) => {}
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                debug!(repository = %name, "deleted since the list");
+            }
+            Err(error) => {
+                warn!(error = &error as &dyn std::error::Error, repository = %name, "not read");
+                break;
+            }
         }
         last = Some((*name).clone());
     }
