@@ -21,6 +21,8 @@ mod record;
 mod release;
 mod status;
 
+pub(super) use status::shows;
+
 /// How one target ended.
 pub(super) struct End {
     environment: String,

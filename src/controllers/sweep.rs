@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use kube::runtime::reflector::Store;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::wakes::{Key, Kind};
-use super::{Context, Stop};
+use super::{Context, Stop, image_repository};
+use crate::api::ImageRepository;
 use crate::desired::{self, CacheTarget, Target, World};
 use crate::domain::names::EnvironmentName;
 use crate::domain::pull_through;
-use crate::domain::repository::{self, Management};
+use crate::domain::repository;
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr::{self, ErrorKind, Priority, Seen};
 
@@ -32,18 +34,19 @@ pub struct Periods {
 /// What is wanted in one registry, and by whom.
 #[derive(Default)]
 struct Wanted {
-    targets: Vec<(Key, Target)>,
+    targets: Vec<(Arc<ImageRepository>, Target)>,
     rules: Vec<(Key, CacheTarget)>,
 }
 
-/// Sweeps until dropped. Registries are swept side by side, so that a silent one delays no other.
-pub async fn run(cx: Arc<Context>, periods: Periods) {
+/// Sweeps until dropped, for the objects in `repositories`: these have the latest status, which the
+/// world has not. Registries are swept side by side, so that a silent one delays no other.
+pub async fn run(cx: Arc<Context>, repositories: Store<ImageRepository>, periods: Periods) {
     let mut rounds: BTreeMap<Registry, RepositoryName> = BTreeMap::new();
     let mut next = Instant::now() + periods.registry;
     loop {
         sleep_until(next).await;
         let world = cx.world.load_full();
-        let wanted = by_registry(&world);
+        let wanted = by_registry(&repositories.state(), &world);
         let swept = wanted.iter().map(|((environment, registry), wanted)| {
             let after = rounds.get(registry);
             sweep(&cx, (environment, registry), wanted, (periods, after))
@@ -56,20 +59,22 @@ pub async fn run(cx: Arc<Context>, periods: Periods) {
     }
 }
 
-fn by_registry(world: &World) -> BTreeMap<(EnvironmentName, Registry), Wanted> {
+fn by_registry(
+    objects: &[Arc<ImageRepository>],
+    world: &World,
+) -> BTreeMap<(EnvironmentName, Registry), Wanted> {
     let mut wanted: BTreeMap<(EnvironmentName, Registry), Wanted> = BTreeMap::new();
-    for object in world.repositories() {
+    for object in objects {
         if object.metadata.deletion_timestamp.is_some() {
             continue;
         }
-        let key = Key::of(Kind::Repository, &**object);
         for target in desired::repository(object, world).into_iter().flatten() {
             let at = (target.environment.clone(), target.registry.clone());
             wanted
                 .entry(at)
                 .or_default()
                 .targets
-                .push((key.clone(), target));
+                .push((Arc::clone(object), target));
         }
     }
     for object in world.rules() {
@@ -106,12 +111,16 @@ async fn sweep(
         }
     };
     let last = read_documents(&handle, wanted, (periods, after)).await;
-    let repositories = wanted.targets.iter().filter(|(_, it)| differs(&handle, it));
-    let mut differing: Vec<&Key> = repositories.map(|(key, _)| key).collect();
+    let repositories = wanted
+        .targets
+        .iter()
+        .filter(|(object, target)| differs(&handle, object, target))
+        .map(|(object, _)| Key::of(Kind::Repository, &**object));
+    let mut differing: Vec<Key> = repositories.collect();
     differing.extend(differing_rules(&handle, wanted).await);
     let found = u64::try_from(differing.len()).unwrap_or(u64::MAX);
     for key in differing {
-        cx.wakes.wake(key.clone());
+        cx.wakes.wake(key);
     }
     cx.meters
         .drift
@@ -186,7 +195,7 @@ fn share(count: usize, periods: Periods) -> usize {
 }
 
 /// The cache rules that are not as they should be: one list for all of a registry's.
-async fn differing_rules<'a>(handle: &ecr::Registry, wanted: &'a Wanted) -> Vec<&'a Key> {
+async fn differing_rules(handle: &ecr::Registry, wanted: &Wanted) -> Vec<Key> {
     if wanted.rules.is_empty() {
         return Vec::new();
     }
@@ -208,22 +217,20 @@ async fn differing_rules<'a>(handle: &ecr::Registry, wanted: &'a Wanted) -> Vec<
         .rules
         .iter()
         .filter(|(_, it)| differs(it))
-        .map(|(key, _)| key)
+        .map(|(key, _)| key.clone())
         .collect()
 }
 
-fn differs(handle: &ecr::Registry, target: &Target) -> bool {
+/// Whether there is something to do, or something else to show than what status has: a repository
+/// that is nobody's any more is not written, and its object must not go on saying that it is ready.
+fn differs(handle: &ecr::Registry, object: &ImageRepository, target: &Target) -> bool {
     let observed = match handle.seen(&target.desired.name) {
         Seen::Unknown => return false,
         Seen::Absent => None,
         Seen::Present(observed) => Some(*observed),
     };
     let plan = repository::plan(&target.desired, observed.as_ref());
-    match target.desired.management {
-        Management::Manage => !plan.changes.is_empty(),
-        // Nothing will be written; the object shows how it differs, so it is woken to look again.
-        Management::Observe => !plan.differences.is_empty(),
-    }
+    !plan.changes.is_empty() || !image_repository::shows(object, target, &plan)
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ async fn lead(
             drive(Arc::clone(cx), stores.rules.clone(), rules),
             drive(Arc::clone(cx), stores.lifecycles.clone(), lifecycles),
             drive(Arc::clone(cx), stores.policies.clone(), policies),
-            sweep::run(Arc::clone(cx), periods),
+            sweep::run(Arc::clone(cx), stores.repositories.clone(), periods),
             admission.lead(|| cx.world.load_full(), &term),
         )
     };

@@ -114,7 +114,8 @@ pub(super) fn was_ready(object: &ImageRepository, target: &Target) -> bool {
     shown(object, target).is_some_and(|it| it.state == TargetState::Ready)
 }
 
-fn shown<'a>(object: &'a ImageRepository, target: &Target) -> Option<&'a Recorded> {
+/// What status has of this target.
+pub(super) fn shown<'a>(object: &'a ImageRepository, target: &Target) -> Option<&'a Recorded> {
     let at = (
         target.environment.to_string(),
         target.registry.region.to_string(),

@@ -17,8 +17,8 @@ use crate::controllers::condition::{self, Summary, Verdict};
 use crate::controllers::driver::Done;
 use crate::controllers::outcome::{self, Retry};
 use crate::controllers::tidings;
-use crate::desired::Stopped;
-use crate::domain::repository::{Change, Management};
+use crate::desired::{Stopped, Target};
+use crate::domain::repository::{Change, Difference, Management, Plan, Refusal};
 
 /// The differences that a target shows; more would only push the rest of the status away.
 const SHOWN_DIFFERENCES: usize = 10;
@@ -110,24 +110,53 @@ pub(super) fn deleting(
 fn judge(end: &End) -> (Verdict, Retry) {
     let place = format!("{}/{}", end.environment, end.region);
     match &end.result {
-        Ok(settled) => (of_settled(&place, settled), Retry::WhenAsked),
+        Ok(settled) => {
+            let Settled {
+                target,
+                refusals,
+                differences,
+                ..
+            } = settled;
+            let verdict = verdict(&place, target.desired.management, refusals, differences);
+            (verdict, Retry::WhenAsked)
+        }
         Err(stop) => Verdict::of_stop(&place, stop),
     }
 }
 
-fn of_settled(place: &str, settled: &Settled) -> Verdict {
-    if let Some(refusal) = settled.refusals.first() {
+fn verdict(
+    place: &str,
+    management: Management,
+    refusals: &[Refusal],
+    differences: &[Difference],
+) -> Verdict {
+    if let Some(refusal) = refusals.first() {
         let (reason, message) = outcome::of_refusal(refusal);
         return Verdict::stopped(place, reason, &message);
     }
-    match (
-        settled.target.desired.management,
-        settled.differences.is_empty(),
-    ) {
+    match (management, differences.is_empty()) {
         (Management::Manage, _) => Verdict::ready(place, Reason::Succeeded),
         (Management::Observe, true) => Verdict::ready(place, Reason::Observed),
         (Management::Observe, false) => Verdict::ready(place, Reason::Drifted),
     }
+}
+
+/// Whether status has of this target what `plan`, which changes nothing, comes to.
+pub(in crate::controllers) fn shows(
+    object: &ImageRepository,
+    target: &Target,
+    plan: &Plan,
+) -> bool {
+    let Plan {
+        changes: _,
+        refusals,
+        differences,
+    } = plan;
+    let verdict = verdict("", target.desired.management, refusals, differences);
+    record::shown(object, target).is_some_and(|it| {
+        (it.state, it.reason) == (verdict.state, Some(verdict.reason))
+            && it.differences == shown_differences(differences)
+    })
 }
 
 fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
@@ -143,18 +172,21 @@ fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
     let name = &target.desired.name;
     shown.arn = Some(target.registry.repository_arn(name));
     shown.uri = Some(format!("{}/{name}", target.registry.host()));
-    shown.differences = differences
-        .into_iter()
-        .take(SHOWN_DIFFERENCES)
+    shown.differences = shown_differences(&differences);
+    if verdict.state == TargetState::Ready && target.desired.management == Management::Manage {
+        shown.record = Some(record::of(&target.desired));
+    }
+}
+
+fn shown_differences(differences: &[Difference]) -> Vec<ShownDifference> {
+    let shown = differences.iter().take(SHOWN_DIFFERENCES);
+    shown
         .map(|it| ShownDifference {
             field: it.field.to_owned(),
             observed: condition::shortened(&it.observed),
             desired: condition::shortened(&it.desired),
         })
-        .collect();
-    if verdict.state == TargetState::Ready && target.desired.management == Management::Manage {
-        shown.record = Some(record::of(&target.desired));
-    }
+        .collect()
 }
 
 fn empty(end: &End) -> Recorded {
