@@ -4,6 +4,7 @@
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use tracing::warn;
 
@@ -11,10 +12,10 @@ use super::condition::{self, Summary, Verdict};
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
 use super::{Context, finalizer, tidings};
-use crate::api::EnvironmentAccount;
 use crate::api::conditions::Reason;
 use crate::api::environment_account::{EnvironmentAccountStatus, RegistryStatus};
 use crate::api::targets::TargetState;
+use crate::api::{EnvironmentAccount, ImageRepository};
 use crate::desired::{self, Environment, World};
 use crate::domain::Registry;
 use crate::ecr;
@@ -143,20 +144,21 @@ async fn deleted(
 ) -> Done<EnvironmentAccountStatus> {
     let name = object.name_any();
     let orphaned = object.annotations().contains_key(crate::api::ORPHAN);
-    let holds = world.repositories().find(|it| {
-        let status = it.status.as_ref();
-        status.is_some_and(|it| {
-            it.targets
-                .iter()
-                .any(|it| it.environment == name && it.record.is_some())
-        })
-    });
-    if let Some(holds) = holds.filter(|_| !orphaned) {
+    let holding = match holding(cx, &name).await {
+        Ok(holding) => holding.filter(|_| !orphaned),
+        Err(error) => {
+            warn!(%error, "it is not known which repositories the environment still has");
+            return Done {
+                status: None,
+                events: Vec::new(),
+                retry: Retry::BackingOff,
+            };
+        }
+    };
+    if let Some(holding) = holding {
         let message = format!(
-            "ImageRepository {}/{} still has a repository in this account: delete it, or take {name} \
-             out of its environments; or annotate this object with {}=true",
-            holds.namespace().unwrap_or_default(),
-            holds.name_any(),
+            "ImageRepository {holding} still has a repository in this account: delete it, or take \
+             {name} out of its environments; or annotate this object with {}=true",
             crate::api::ORPHAN,
         );
         let verdict = Verdict::failing("deletion", Reason::Deleting, &message);
@@ -174,4 +176,17 @@ async fn deleted(
         events: Vec::new(),
         retry,
     }
+}
+
+/// An object with a repository in the environment `name`, as `namespace/name`. The API server is
+/// asked: the world changes with what is wanted, and this is about what was recorded.
+async fn holding(cx: &Context, name: &str) -> kube::Result<Option<String>> {
+    let repositories: Api<ImageRepository> = Api::all(cx.client.clone());
+    let repositories = repositories.list(&ListParams::default()).await?;
+    let holds = |it: &ImageRepository| {
+        let mut targets = it.status.iter().flat_map(|it| &it.targets);
+        targets.any(|it| it.environment == name && it.record.is_some())
+    };
+    let holding = repositories.items.iter().find(|it| holds(it));
+    Ok(holding.map(|it| format!("{}/{}", it.namespace().unwrap_or_default(), it.name_any())))
 }
