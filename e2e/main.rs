@@ -10,5 +10,6 @@ mod dependencies;
 mod ecr;
 mod emulator;
 mod explain;
+mod operator;
 mod plane;
 mod readme;

@@ -1,0 +1,24 @@
+//! The operator as its users meet it: the program itself as a process of its own, with the rights of
+//! its ServiceAccount, before a real API server and an emulated ECR. Control planes are few, so each
+//! test is a story of several acts, and each act says what it shows.
+
+use std::time::Duration;
+
+mod converging;
+mod deletion;
+mod drift;
+mod edits;
+mod life;
+mod observing;
+mod ownership;
+mod scene;
+
+/// The longest that anything is waited for; what is awaited comes in seconds on an idle machine.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// The home region of every environment.
+const REGION: &str = "eu-central-1";
+/// The environments and their accounts.
+const DEV: &str = "111111111111";
+const STAGE: &str = "222222222222";
+const PROD: &str = "333333333333";
+const ACCOUNTS: [(&str, &str); 3] = [("dev", DEV), ("stage", STAGE), ("prod", PROD)];

@@ -1,0 +1,369 @@
+//! The scene of a story: a control plane, an emulator and the operator, and what an act needs to do
+//! and to see there.
+
+use std::path::Path;
+
+use ecr_operator::commands::demo::hand::Hand;
+use ecr_operator::commands::demo::stage::{Operator, Role, Stage};
+use ecr_operator::emulator::{Emulator, Entry, Options, Outcome, Seed};
+use ecr_operator::plane::{Choice, Cluster, Options as PlaneOptions, Progress};
+use futures::TryStreamExt as _;
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{ACCOUNTS, PATIENCE, REGION};
+
+/// What every AWS account has before the operator comes.
+const SEED: &str = include_str!("manifests/seed.yaml");
+/// The environments and the lifecycle policies that every story begins with.
+const ENVIRONMENTS: &str = include_str!("manifests/environments.yaml");
+/// How kubectl is told the kinds; the short words might be another project's.
+const REPOSITORY: &str = "imagerepositories.ecr-operator.dev";
+
+/// A cluster, an emulator, and whoever operates between them.
+pub(super) struct Scene {
+    pub(super) stage: Stage,
+}
+
+impl Scene {
+    /// Sets the scene: environments are declared, and nobody operates yet. Logs are kept in
+    /// `target/tmp/operator/NAME`.
+    pub(super) async fn set(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("operator")
+            .join(name);
+        let options = PlaneOptions {
+            logs: Some(folder.join("plane")),
+        };
+        let progress = Progress::stderr();
+        let cluster = Cluster::obtain(Choice::Own, &options, &progress);
+        let emulator = Emulator::start(Options {
+            seed: Seed::parse(SEED).unwrap(),
+            ..Options::default()
+        });
+        let (cluster, emulator) = tokio::join!(cluster, emulator);
+        let stage = Stage::set(cluster.unwrap(), emulator.unwrap(), folder);
+        let it = Self {
+            stage: stage.await.unwrap(),
+        };
+        it.apply(ENVIRONMENTS).await;
+        it
+    }
+
+    /// Starts an operator that looks at every registry, and at every policy there, each second.
+    pub(super) async fn operator(&self, identity: &str) -> Operator {
+        let role = Role {
+            program: env!("CARGO_BIN_EXE_ecr-operator").into(),
+            cluster_id: "east".to_owned(),
+            identity: identity.to_owned(),
+            flags: [
+                "--sweep-period=1s",
+                "--document-period=1s",
+                "--facts-period=1h",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        };
+        self.stage.operator(&role).await.unwrap()
+    }
+
+    /// Makes a namespace of a team, which the environments grant their repositories to.
+    pub(super) async fn namespace(&self, name: &str) {
+        let labels = [("example.com/team", "true")];
+        self.stage
+            .cluster
+            .create_namespace(name, &labels)
+            .await
+            .unwrap();
+    }
+
+    pub(super) async fn apply(&self, manifests: &str) {
+        self.stage.apply(manifests).await.unwrap();
+    }
+
+    /// An `ImageRepository` of this spec.
+    pub(super) async fn repository(&self, object: &str, spec: Value) {
+        let (namespace, name) = object.split_once('/').unwrap();
+        let object = json!({
+            "apiVersion": "ecr-operator.dev/v1alpha1",
+            "kind": "ImageRepository",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        });
+        self.apply(&object.to_string()).await;
+    }
+
+    /// An `EnvironmentAccount` of this spec.
+    pub(super) async fn environment(&self, spec: Value, name: &str) {
+        let object = json!({
+            "apiVersion": "ecr-operator.dev/v1alpha1",
+            "kind": "EnvironmentAccount",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        self.apply(&object.to_string()).await;
+    }
+
+    /// `kubectl VERB` on an object: `NAMESPACE/NAME` of an `ImageRepository`, or `KIND NAME`.
+    pub(super) async fn kubectl(
+        &self,
+        verb: &str,
+        object: &str,
+        rest: &[&str],
+    ) -> anyhow::Result<String> {
+        let mut args = vec![verb];
+        match object.split_once('/') {
+            Some((namespace, name)) => args.extend(["--namespace", namespace, REPOSITORY, name]),
+            None => args.extend(object.split(' ')),
+        }
+        args.extend(rest);
+        self.stage.kubectl(&args, None).await
+    }
+
+    /// `kubectl patch` of a spec, which the API server has to take.
+    pub(super) async fn edit(&self, object: &str, spec: Value) {
+        self.try_edit(object, spec).await.unwrap();
+    }
+
+    pub(super) async fn try_edit(&self, object: &str, spec: Value) -> anyhow::Result<String> {
+        let patch = json!({"spec": spec}).to_string();
+        self.kubectl("patch", object, &["--type=merge", "--patch", &patch])
+            .await
+    }
+
+    /// Waits until the object is Ready as its spec is now.
+    pub(super) async fn ready(&self, object: &str) {
+        self.waits(object, "condition=Ready").await;
+    }
+
+    /// Waits until Ready is as it is for this reason.
+    pub(super) async fn because(&self, object: &str, reason: &str) {
+        let reason =
+            format!("jsonpath={{.status.conditions[?(@.type==\"Ready\")].reason}}={reason}");
+        self.waits(object, &reason).await;
+    }
+
+    /// Waits until the object is no more.
+    pub(super) async fn gone(&self, object: &str) {
+        self.waits(object, "delete").await;
+    }
+
+    /// `kubectl wait --for=WHAT`
+    pub(super) async fn waits(&self, object: &str, what: &str) {
+        let (what, patience) = (
+            format!("--for={what}"),
+            format!("--timeout={}s", PATIENCE.as_secs()),
+        );
+        if let Err(error) = self.kubectl("wait", object, &[&what, &patience]).await {
+            let shown = self.kubectl("get", object, &["--output=yaml"]).await;
+            panic!("{error:#}\n{}", shown.unwrap_or_else(|it| it.to_string()));
+        }
+    }
+
+    /// The object's message for people.
+    pub(super) async fn message(&self, object: &str) -> String {
+        let path = "--output=jsonpath={.status.conditions[?(@.type==\"Ready\")].message}";
+        self.kubectl("get", object, &[path]).await.unwrap()
+    }
+
+    /// A part of what the object shows of its first target.
+    pub(super) async fn target(&self, object: &str, part: &str) -> String {
+        let path = format!("--output=jsonpath={{.status.targets[0].{part}}}");
+        self.kubectl("get", object, &[&path]).await.unwrap()
+    }
+
+    /// Waits for an event of this reason in the namespace, and gives what it says.
+    pub(super) async fn told(&self, namespace: &str, reason: &str) -> Event {
+        let events: Api<Event> =
+            Api::namespaced(self.stage.cluster.client().await.unwrap(), namespace);
+        let events = watcher(events, watcher::Config::default()).applied_objects();
+        let mut events = std::pin::pin!(events);
+        let told = async {
+            loop {
+                let event = events.try_next().await.unwrap().unwrap();
+                if event.reason.as_deref() == Some(reason) {
+                    return event;
+                }
+            }
+        };
+        let told = timeout(PATIENCE, told).await;
+        told.unwrap_or_else(|_| panic!("no event {reason} in {namespace}"))
+    }
+
+    /// Somebody signed in to an account, past the operator.
+    pub(super) fn hand<'a>(&'a self, account: &'a str) -> Hand<'a> {
+        Hand {
+            emulator: &self.stage.emulator,
+            account,
+            region: REGION,
+        }
+    }
+
+    /// `aws ecr OPERATION` by hand.
+    pub(super) async fn by_hand(&self, account: &str, operation: &str, parameters: Value) -> Value {
+        self.hand(account)
+            .ecr(operation, &parameters)
+            .await
+            .unwrap()
+    }
+
+    /// Where the journal is now.
+    pub(super) fn now(&self) -> u64 {
+        self.stage.emulator.journal().last()
+    }
+
+    /// Waits for the operator's own write of this operation to an account.
+    pub(super) async fn wrote(&self, since: u64, account: &str, operation: &str) -> Entry {
+        let wanted = |it: &Entry| {
+            it.sequence > since
+                && is_done_by_us(it)
+                && it.account == account
+                && it.operation == operation
+        };
+        self.heard(&format!("{operation} in {account}"), wanted)
+            .await
+    }
+
+    /// Waits for a request.
+    pub(super) async fn heard(&self, what: &str, wanted: impl Fn(&Entry) -> bool) -> Entry {
+        let heard = timeout(PATIENCE, self.stage.emulator.journal().wait_for(wanted)).await;
+        heard.unwrap_or_else(|_| panic!("no {what} came"))
+    }
+
+    /// The operator's own writes.
+    pub(super) fn writes(&self, since: u64) -> Vec<Entry> {
+        let mut entries = self.stage.emulator.journal().since(since);
+        entries.retain(is_done_by_us);
+        entries
+    }
+
+    /// The operator's own writes as `ENVIRONMENT SUBJECT OPERATION`, in order of these words.
+    pub(super) fn ledger(&self, since: u64) -> Vec<String> {
+        let mut lines: Vec<String> = self.writes(since).iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    /// Waits until every environment has been swept twice from beginning to end.
+    pub(super) async fn swept_twice(&self) {
+        let now = self.now();
+        for (environment, account) in ACCOUNTS {
+            let mut since = now;
+            // The first list may be the end of a sweep, and the third is the end of two others.
+            for _ in 0..3 {
+                let list = |it: &Entry| {
+                    it.sequence > since
+                        && it.account == account
+                        && it.operation == "DescribeRepositories"
+                        && it.parameters["repositoryNames"].is_null()
+                };
+                let sweep = format!("sweep of {environment}");
+                since = self.heard(&sweep, list).await.sequence;
+            }
+        }
+    }
+
+    /// Sees that in a world that is as it should be nothing is written.
+    pub(super) async fn is_quiet(&self) {
+        let since = self.now();
+        self.swept_twice().await;
+        assert_eq!(
+            self.ledger(since),
+            Vec::<String>::new(),
+            "written over two sweeps"
+        );
+    }
+
+    /// Sees that the operator writes what `expected` says, and nothing else in two further sweeps.
+    pub(super) async fn settles(&self, act: &str, since: u64, expected: &[&str]) {
+        for line in expected {
+            let [environment, _, operation] = words(line);
+            let (_, account) = ACCOUNTS.iter().find(|it| it.0 == environment).unwrap();
+            self.wrote(since, account, operation).await;
+        }
+        self.swept_twice().await;
+        assert_eq!(self.ledger(since), expected, "{act}");
+    }
+
+    /// A repository as ECR has it, with its documents and tags; null where there is none.
+    pub(super) async fn in_ecr(&self, account: &str, name: &str) -> Value {
+        let hand = self.hand(account);
+        let named = json!({"repositoryName": name});
+        let Ok(mut found) = hand
+            .ecr("DescribeRepositories", &json!({"repositoryNames": [name]}))
+            .await
+        else {
+            return Value::Null;
+        };
+        let found = found["repositories"][0].take();
+        let tags = hand
+            .ecr(
+                "ListTagsForResource",
+                &json!({"resourceArn": found["repositoryArn"]}),
+            )
+            .await;
+        let tags = tags.unwrap()["tags"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(tag)
+            .collect::<serde_json::Map<_, _>>();
+        let document = async |operation: &str, field: &str| match hand.ecr(operation, &named).await
+        {
+            Ok(answer) => serde_json::from_str(answer[field].as_str().unwrap()).unwrap(),
+            Err(_) => Value::Null,
+        };
+        json!({
+            "mutability": found["imageTagMutability"],
+            "filters": found["imageTagMutabilityExclusionFilters"],
+            "scanOnPush": found["imageScanningConfiguration"]["scanOnPush"],
+            "encryption": found["encryptionConfiguration"],
+            "tags": tags,
+            "policy": document("GetRepositoryPolicy", "policyText").await,
+            "lifecycle": document("GetLifecyclePolicy", "lifecyclePolicyText").await,
+        })
+    }
+}
+
+/// Whether the operator has changed something with it.
+pub(super) fn is_done_by_us(entry: &Entry) -> bool {
+    entry.is_write()
+        && entry.caller.contains("assumed-role/ecr-operator")
+        && matches!(entry.outcome, Outcome::Done | Outcome::DoneUnanswered)
+}
+
+/// What a request is about: the repository, or the prefix of a pull-through rule.
+pub(super) fn subject(entry: &Entry) -> &str {
+    let parameters = &entry.parameters;
+    let arn = parameters["resourceArn"].as_str();
+    arn.and_then(|it| it.split_once(":repository/"))
+        .map(|(_, name)| name)
+        .or_else(|| parameters["repositoryName"].as_str())
+        .or_else(|| parameters["ecrRepositoryPrefix"].as_str())
+        .unwrap_or("-")
+}
+
+fn line(entry: &Entry) -> String {
+    let environment = ACCOUNTS.iter().find(|it| it.1 == entry.account);
+    let environment = environment.map_or(entry.account.as_str(), |it| it.0);
+    format!("{environment} {} {}", subject(entry), entry.operation)
+}
+
+fn words(line: &str) -> [&str; 3] {
+    let words: Vec<&str> = line.split(' ').collect();
+    words.try_into().unwrap()
+}
+
+/// A tag as key and value; the owner's uid is another in every run.
+fn tag(it: &Value) -> (String, Value) {
+    let key = it["Key"].as_str().unwrap().to_owned();
+    let value = if key == "ecr-operator.dev/uid" {
+        json!("UID")
+    } else {
+        it["Value"].clone()
+    };
+    (key, value)
+}
