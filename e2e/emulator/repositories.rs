@@ -254,7 +254,7 @@ async fn policies_come_back_in_ecrs_own_spelling() {
             "Principal" : {
               "AWS" : "arn:aws:iam::333333333333:root"
             },
-            "Action" : "ecr:BatchGetImage"
+            "Action" : [ "ecr:BatchGetImage" ]
           } ]
         }"#]]
     .assert_eq(got.policy_text().unwrap());

@@ -47,6 +47,9 @@ impl Manifest {
         if !parsed.is_object() {
             return Err("Invalid JSON syntax".to_owned());
         }
+        if !matches!(parsed["schemaVersion"].as_u64(), Some(1 | 2)) {
+            return Err("Invalid or missing schemaVersion".to_owned());
+        }
         let inside = parsed["mediaType"].as_str();
         if let (Some(inside), Some(given)) = (inside, given)
             && inside != given

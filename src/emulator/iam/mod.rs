@@ -1,7 +1,7 @@
 //! IAM policy documents: read, judged, and spelled as ECR gives them back.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -38,6 +38,8 @@ pub(crate) struct Statement {
     pub(crate) resource: Option<Scope<Vec<String>>>,
     /// Under which conditions: operator, key, values.
     pub(crate) conditions: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// The members that were written as lists, be it of one entry.
+    pub(crate) lists: BTreeSet<String>,
 }
 
 /// `Action` or `NotAction`, `Principal` or `NotPrincipal`, `Resource` or `NotResource`.
@@ -118,6 +120,11 @@ impl Statement {
             action,
             resource: scope(object, "Resource", "NotResource", words)?,
             conditions,
+            lists: object
+                .iter()
+                .filter(|(_, it)| it.is_array())
+                .map(|(name, _)| name.clone())
+                .collect(),
         })
     }
 }

@@ -1,7 +1,8 @@
-//! ECR's own spelling of a policy: members in a fixed order, account ids as root ARNs, lists sorted
-//! and single entries without a list, printed as Jackson prints. Whoever compares documents as
+//! ECR's own spelling of a policy: members in a fixed order, account ids as root ARNs, principals
+//! sorted and a single one without a list, printed as Jackson prints. Whoever compares documents as
 //! texts sees a difference where there is none.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -50,6 +51,7 @@ fn statement(statement: &Statement, partition: &str) -> Node {
         action,
         resource,
         conditions,
+        lists,
     } = statement;
     let mut members = Vec::new();
     members.extend(sid.as_deref().map(|it| ("Sid", text(it))));
@@ -58,11 +60,11 @@ fn statement(statement: &Statement, partition: &str) -> Node {
         Scope::Only(it) => ("Principal", principals(it, partition)),
         Scope::AllBut(it) => ("NotPrincipal", principals(it, partition)),
     }));
-    members.push(scope(action, "Action", "NotAction"));
+    members.push(scope(action, ["Action", "NotAction"], lists));
     members.extend(
         resource
             .as_ref()
-            .map(|it| scope(it, "Resource", "NotResource")),
+            .map(|it| scope(it, ["Resource", "NotResource"], lists)),
     );
     if !conditions.is_empty() {
         let operators = conditions.iter().map(|(operator, keys)| {
@@ -76,11 +78,20 @@ fn statement(statement: &Statement, partition: &str) -> Node {
     object(members)
 }
 
-fn scope<'a>(scope: &Scope<Vec<String>>, only: &'a str, all_but: &'a str) -> (&'a str, Node) {
-    match scope {
-        Scope::Only(it) => (only, list(it)),
-        Scope::AllBut(it) => (all_but, list(it)),
-    }
+fn scope<'a>(
+    scope: &Scope<Vec<String>>,
+    [only, all_but]: [&'a str; 2],
+    lists: &BTreeSet<String>,
+) -> (&'a str, Node) {
+    let (name, words) = match scope {
+        Scope::Only(it) => (only, it),
+        Scope::AllBut(it) => (all_but, it),
+    };
+    let node = match lists.contains(name) {
+        true => Node::List(words.iter().map(|it| text(it)).collect()),
+        false => list(words),
+    };
+    (name, node)
 }
 
 fn principals(principals: &Principals, partition: &str) -> Node {

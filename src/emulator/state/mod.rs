@@ -153,6 +153,24 @@ pub(crate) fn partition(region: &str) -> &'static str {
     }
 }
 
+/// Whether this could be the name of a region: the parts of the world, then a direction and a
+/// number, as AWS's own endpoint rules have it. Regions that are yet to come are regions too.
+pub(crate) fn is_region(text: &str) -> bool {
+    const WORLD: [&str; 12] = [
+        "us-gov", "us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx", "cn", "nz",
+    ];
+    let rest = WORLD
+        .iter()
+        .find_map(|it| text.strip_prefix(it)?.strip_prefix('-'));
+    rest.and_then(|it| it.split_once('-'))
+        .is_some_and(|(direction, number)| {
+            !direction.is_empty()
+                && direction.bytes().all(|it| it.is_ascii_lowercase())
+                && !number.is_empty()
+                && number.bytes().all(|it| it.is_ascii_digit())
+        })
+}
+
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|it| format!("{it:02x}")).collect()

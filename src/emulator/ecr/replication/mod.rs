@@ -11,7 +11,8 @@ use super::super::iam::{Document, Question, Verdict, judge};
 use super::super::manifest::Manifest;
 use super::super::refusal::Refusal;
 use super::super::state::{
-    Destination, RegistryKey, Replica, ReplicationRule, Repository, Status, selected,
+    Destination, RegistryKey, Replica, ReplicationRule, Repository, Status, is_region, partition,
+    selected,
 };
 use super::images::ImageId;
 use super::push;
@@ -53,6 +54,16 @@ pub(super) fn put(call: &mut Call<'_>, at: &RegistryKey, input: &Put) -> Answer 
         return Err(
             invalid("Replication destination cannot be the same as the source registry").into(),
         );
+    }
+    let elsewhere = destinations
+        .iter()
+        .find(|it| !is_region(&it.region) || partition(&it.region) != at.partition());
+    if let Some(it) = elsewhere {
+        return Err(invalid(&format!(
+            "Invalid replication destination region '{}'",
+            it.region
+        ))
+        .into());
     }
     if destinations.len() > MOST_DESTINATIONS {
         return Err(invalid(&format!(
