@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Answer, DEV, PROD, REGION, ecr, http, plain, start, with_upstream};
 
-fn digest(content: &[u8]) -> String {
+pub(super) fn digest(content: &[u8]) -> String {
     let hex: String = Sha256::digest(content)
         .iter()
         .map(|it| format!("{it:02x}"))

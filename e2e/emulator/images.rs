@@ -1,8 +1,9 @@
 //! Images that a seed planted: described, got, deleted.
 
 use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
-use ecr_operator::emulator::Emulator;
+use ecr_operator::emulator::{BareManifests, Emulator, Options};
 
+use super::data_plane::digest;
 use super::{DEV, REGION, ecr, plain, refusal, seeded};
 
 const SEED: &str = r#"
@@ -182,4 +183,66 @@ async fn manifests_need_their_layers_and_immutable_tags_stay() {
     let unknown = manifest.replace("sha256:", "sha256:00");
     assert!(refusal(put(&unknown, "1.3").await).starts_with("LayersNotFoundException"));
     assert!(refusal(put("no json", "1.3").await).contains("Invalid JSON syntax"));
+}
+
+const BARE: &str = r#"{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+  "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 3,
+    "digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111"},
+  "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": 39,
+    "digest": "sha256:2222222222222222222222222222222222222222222222222222222222222222"}]}"#;
+
+#[tokio::test]
+async fn a_repository_without_layers_takes_bare_manifests_unless_it_is_told_not_to() {
+    for (bare_manifests, taken) in [
+        (BareManifests::Taken, true),
+        (BareManifests::Refused, false),
+    ] {
+        let emulator = Emulator::start(Options {
+            bare_manifests,
+            ..Options::default()
+        });
+        let emulator = emulator.await.unwrap();
+        let dev = client(&emulator);
+        let made = dev.create_repository().repository_name("bare").send().await;
+        made.unwrap();
+        let put = |tag: &str| {
+            dev.put_image()
+                .repository_name("bare")
+                .image_manifest(BARE)
+                .image_tag(tag)
+                .send()
+        };
+        let first = put("1.0").await;
+        assert_eq!(first.is_ok(), taken);
+        if !taken {
+            assert!(refusal(first).starts_with("LayersNotFoundException"));
+            continue;
+        }
+        upload(&dev, "bare", b"a layer").await;
+        assert!(refusal(put("1.1").await).starts_with("LayersNotFoundException"));
+    }
+}
+
+async fn upload(client: &aws_sdk_ecr::Client, repository: &str, content: &[u8]) {
+    let begun = client
+        .initiate_layer_upload()
+        .repository_name(repository)
+        .send()
+        .await
+        .unwrap();
+    let id = begun.upload_id().unwrap();
+    let part = client
+        .upload_layer_part()
+        .repository_name(repository)
+        .upload_id(id)
+        .part_first_byte(0)
+        .part_last_byte(content.len() as i64 - 1)
+        .layer_part_blob(content.to_vec().into());
+    part.send().await.unwrap();
+    let complete = client
+        .complete_layer_upload()
+        .repository_name(repository)
+        .upload_id(id)
+        .layer_digests(digest(content));
+    complete.send().await.unwrap();
 }

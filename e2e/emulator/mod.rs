@@ -8,6 +8,7 @@ use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecr::types::Tag;
 use ecr_operator::emulator::{Emulator, Options, Seed, Upstream};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 mod data_plane;
 mod faults;
@@ -18,6 +19,7 @@ mod pull_through;
 mod replication;
 mod repositories;
 mod state;
+mod tls;
 
 const DEV: &str = "111111111111";
 const PROD: &str = "333333333333";
@@ -134,10 +136,19 @@ impl Answer {
 
 /// Asks the emulator something, for example `GET /v2/`.
 async fn http(emulator: &Emulator, what: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(emulator.address())
+    let stream = tokio::net::TcpStream::connect(emulator.address())
         .await
         .unwrap();
+    exchange(stream, what, headers, body).await
+}
+
+/// One request over a connection that ends with it.
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    what: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     let length = body.len();
     let mut head = format!("{what} HTTP/1.1\r\nconnection: close\r\ncontent-length: {length}\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::emulator::{Clock, Emulator, FirstPullByDigest, Options, Seed, Upstream};
+use crate::emulator::{BareManifests, Clock, Emulator, FirstPullByDigest, Options, Seed, Upstream};
 
 /// Serve Amazon ECR, STS and the tagging API from memory, for tests, demos and people
 ///
@@ -24,6 +24,12 @@ pub struct Arguments {
         env = "ECR_EMULATOR_LISTEN"
     )]
     listen: SocketAddr,
+    /// Where to serve the same over HTTPS, under the names of AWS's own hosts; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS")]
+    tls_listen: Option<SocketAddr>,
+    /// Write the certificate of the authority to trust for HTTPS to this file, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    ca_out: Option<PathBuf>,
     /// YAML of the accounts, repositories and images to begin with
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
@@ -40,17 +46,24 @@ pub struct Arguments {
     /// Import an image into a pull-through cache also when it is first pulled by digest
     #[arg(long)]
     import_by_digest: bool,
+    /// Refuse manifests whose layers were not uploaded, as AWS does, also in repositories that
+    /// never held a layer
+    #[arg(long)]
+    require_layers: bool,
 }
 
 /// Serves until the process is told to end.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments {
         listen,
+        tls_listen,
+        ca_out,
         seed,
         upstreams,
         clock,
         state,
         import_by_digest,
+        require_layers,
     } = arguments;
     let seed = match seed {
         None => Seed::default(),
@@ -63,6 +76,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let emulator = Emulator::start(Options {
         listen,
+        tls_listen,
         seed,
         upstreams: upstreams.into_iter().collect(),
         clock: clock.map_or_else(Clock::system, Clock::starting_at),
@@ -71,9 +85,20 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             true => FirstPullByDigest::Imports,
             false => FirstPullByDigest::NotFound,
         },
+        bare_manifests: match require_layers {
+            true => BareManifests::Refused,
+            false => BareManifests::Taken,
+        },
     })
     .await?;
+    if let (Some(path), Some(pem)) = (&ca_out, emulator.authority()) {
+        let written = tokio::fs::write(path, pem).await;
+        written.with_context(|| format!("write {}", path.display()))?;
+    }
     println!("emulating ECR, STS and tagging at {}", emulator.url());
+    if let Some(it) = emulator.tls_address() {
+        println!("the same over HTTPS at {it}");
+    }
     println!(
         "journal, faults, clock and reset at {}/_emulator",
         emulator.url()

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::FirstPullByDigest;
 use super::iam::{Document, Question, Verdict, judge};
 use super::refusal::Refusal;
 use super::state::{Registry, RegistryKey, Repository, State};
 use super::upstream::{Import, Imports};
+use super::{BareManifests, FirstPullByDigest};
 
 /// What an operation answers.
 pub(crate) type Answer = Result<Value, Stop>;
@@ -53,6 +53,8 @@ pub(crate) struct Call<'a> {
     pub(crate) imports: &'a Imports,
     /// What a cache does on a first pull by digest.
     pub(crate) first_pull_by_digest: FirstPullByDigest,
+    /// What is done with manifests whose layers were never uploaded.
+    pub(crate) bare_manifests: BareManifests,
 }
 
 /// Who calls.

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 mod admin;
 mod call;
@@ -42,6 +42,7 @@ mod state;
 mod storage;
 mod sts;
 mod tagging;
+mod tls;
 mod upstream;
 
 pub use clock::Clock;
@@ -52,6 +53,7 @@ pub use storage::InvalidState;
 pub use upstream::Upstream;
 
 use server::Shared;
+use tls::Authority;
 
 /// The account of access keys that say nothing else.
 pub const DEFAULT_ACCOUNT: &str = "123456789012";
@@ -61,6 +63,8 @@ pub const DEFAULT_ACCOUNT: &str = "123456789012";
 pub struct Options {
     /// Where to listen; port 0 is a free one.
     pub listen: SocketAddr,
+    /// Where the same is served over HTTPS; `None` is nowhere.
+    pub tls_listen: Option<SocketAddr>,
     /// What there is at the start and after a reset.
     pub seed: Seed,
     /// What stands in for upstream registries, by host, over what the seed says.
@@ -71,6 +75,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// What a pull-through cache does on a first pull by digest.
     pub first_pull_by_digest: FirstPullByDigest,
+    /// What is done with manifests whose layers were never uploaded.
+    pub bare_manifests: BareManifests,
 }
 
 /// What a pull-through cache does when an image is first pulled by its digest.
@@ -84,13 +90,24 @@ pub enum FirstPullByDigest {
     Imports,
 }
 
+/// What is done with a manifest of which no layer was uploaded. Tests that were written for moto
+/// push such ones, with made-up digests; AWS refuses them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum BareManifests {
+    /// A repository that never held a layer takes them. Once it holds one, they are refused.
+    #[default]
+    Taken,
+    /// They are refused, as by AWS: every layer has to be there.
+    Refused,
+}
+
 /// A running emulator; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
     shared: Arc<Shared>,
-    server: JoinHandle<()>,
-    keeper: JoinHandle<()>,
+    tls: Option<(SocketAddr, Arc<Authority>)>,
+    tasks: JoinSet<()>,
 }
 
 /// Why an emulator did not start.
@@ -104,6 +121,9 @@ pub enum StartError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The authority of HTTPS cannot be made.
+    #[error("make an authority for HTTPS")]
+    Authority(#[source] rcgen::Error),
     /// The seed says what cannot be.
     #[error(transparent)]
     Seed(#[from] InvalidSeed),
@@ -117,11 +137,13 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls_listen: None,
             seed: Seed::default(),
             upstreams: BTreeMap::new(),
             clock: Clock::system(),
             state: None,
             first_pull_by_digest: FirstPullByDigest::default(),
+            bare_manifests: BareManifests::default(),
         }
     }
 }
@@ -129,26 +151,45 @@ impl Default for Options {
 impl Emulator {
     /// Starts an emulator; when this returns it answers.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let listening = |source| StartError::Listen {
-            address: options.listen,
-            source,
+        let (listener, address) = listen(options.listen).await?;
+        let secure = match options.tls_listen {
+            Some(at) => Some(listen(at).await?),
+            None => None,
         };
-        let listener = TcpListener::bind(options.listen).await.map_err(listening)?;
-        let address = listener.local_addr().map_err(listening)?;
         let shared = Arc::new(Shared::new(options, address)?);
-        let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
-        let keeper = tokio::spawn(storage::keep(Arc::clone(&shared)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server::serve(listener, None, Arc::clone(&shared)));
+        tasks.spawn(storage::keep(Arc::clone(&shared)));
+        let mut tls = None;
+        if let Some((listener, address)) = secure {
+            let authority = Authority::new(address.ip()).map_err(StartError::Authority)?;
+            let authority = Arc::new(authority);
+            let acceptor = Some(Arc::clone(&authority).acceptor());
+            tasks.spawn(server::serve(listener, acceptor, Arc::clone(&shared)));
+            tls = Some((address, authority));
+        }
         Ok(Self {
             address,
             shared,
-            server,
-            keeper,
+            tls,
+            tasks,
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for HTTPS, if it does.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().map(|(address, _)| *address)
+    }
+
+    /// The certificate, in PEM, of the authority to trust for HTTPS. It is another one after every
+    /// start.
+    pub fn authority(&self) -> Option<&str> {
+        self.tls.as_ref().map(|(_, it)| it.certificate())
     }
 
     /// Its endpoint as clients write it, for example `http://127.0.0.1:4566`.
@@ -183,16 +224,14 @@ impl Emulator {
 
     /// Stops answering, cuts all connections, frees the port and keeps the state a last time.
     pub async fn shutdown(mut self) -> Result<(), InvalidState> {
-        self.server.abort();
-        // The task was aborted: that it says so is no news.
-        drop((&mut self.server).await);
+        self.tasks.shutdown().await;
         self.shared.save()
     }
 }
 
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        self.server.abort();
-        self.keeper.abort();
-    }
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
 }

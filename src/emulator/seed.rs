@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::FirstPullByDigest;
 use super::call::{Call, Caller, Stop};
 use super::state::{Account, Role, State, User};
 use super::upstream::{Imports, Upstream};
+use super::{BareManifests, FirstPullByDigest};
 use super::{ecr, manifest};
 
 /// What there is at the start and after a reset. `docs/emulator.md` shows all of it.
@@ -229,6 +229,7 @@ impl Planter<'_> {
             endpoint: self.endpoint,
             imports: &Imports::new(),
             first_pull_by_digest: FirstPullByDigest::default(),
+            bare_manifests: BareManifests::default(),
         };
         let refused = |reason: String| InvalidSeed::Refused {
             what: format!("{}/{} {operation}", self.caller.account, self.region),

@@ -14,8 +14,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::call::{Answer, Call, Caller, Stop};
 use super::exchange::{Cut, Heard, hear};
@@ -25,8 +27,8 @@ use super::seed::{InvalidSeed, Seed};
 use super::state::State;
 use super::upstream::{Imports, Upstreams};
 use super::{
-    Clock, Faults, FirstPullByDigest, InvalidState, Journal, Options, StartError, admin,
-    data_plane, ecr, storage, sts,
+    BareManifests, Clock, Faults, FirstPullByDigest, InvalidState, Journal, Options, StartError,
+    admin, data_plane, ecr, storage, sts,
 };
 
 /// Bodies beyond this size are refused.
@@ -48,6 +50,7 @@ pub(crate) struct Shared {
     file: Option<PathBuf>,
     changed: AtomicBool,
     first_pull_by_digest: FirstPullByDigest,
+    bare_manifests: BareManifests,
 }
 
 impl Shared {
@@ -55,11 +58,13 @@ impl Shared {
     pub(crate) fn new(options: Options, address: SocketAddr) -> Result<Self, StartError> {
         let Options {
             listen: _,
+            tls_listen: _,
             seed,
             upstreams,
             clock,
             state,
             first_pull_by_digest,
+            bare_manifests,
         } = options;
         let mut known = seed.upstreams().clone();
         known.extend(upstreams);
@@ -74,6 +79,7 @@ impl Shared {
             file: state,
             changed: AtomicBool::new(true),
             first_pull_by_digest,
+            bare_manifests,
         };
         match shared
             .file
@@ -159,6 +165,7 @@ impl Shared {
                 endpoint: &self.endpoint,
                 imports: &imports,
                 first_pull_by_digest: self.first_pull_by_digest,
+                bare_manifests: self.bare_manifests,
             });
             match answer {
                 Ok(it) => return Ok(it),
@@ -172,14 +179,15 @@ impl Shared {
     }
 }
 
-/// Serves connections until the task is aborted, which cuts them all.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+/// Serves connections, over TLS where there is something that accepts it, until the task is
+/// aborted, which cuts them all.
+pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&shared)));
+                    connections.spawn(accept(stream, tls.clone(), Arc::clone(&shared)));
                 }
                 Err(error) => tracing::warn!(%error, "accept"),
             },
@@ -188,7 +196,20 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    let Some(tls) = tls else {
+        return connection(stream, shared).await;
+    };
+    match tls.accept(stream).await {
+        Ok(stream) => connection(stream, shared).await,
+        Err(error) => tracing::debug!(%error, "handshake"),
+    }
+}
+
+async fn connection<S>(stream: S, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { respond(&shared, request).await }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::BareManifests;
 use super::super::call::{Answer, Call, RepositoryAt};
 use super::super::manifest::Manifest;
 use super::super::refusal::Refusal;
@@ -50,7 +51,12 @@ pub(super) fn put_image(call: &mut Call<'_>, at: &RepositoryAt, input: &PutImage
         .into());
     }
     let now = call.now;
+    let bare = call.bare_manifests;
     let repository = call.repository(at);
+    // A layer is never forgotten: where none is, none was ever uploaded.
+    if bare == BareManifests::Refused || !repository.layers.is_empty() {
+        layers_are_there(repository, at, &manifest)?;
+    }
     acceptable(repository, at, &manifest, tag)?;
     keep(repository, &manifest, tag, now);
     scanning::pushed(call, at, &digest);
@@ -66,7 +72,7 @@ fn acceptable(
     manifest: &Manifest,
     tag: Option<&str>,
 ) -> Result<(), Refusal> {
-    all_is_there(repository, at, manifest)?;
+    images_are_there(repository, at, manifest)?;
     let digest = manifest.digest();
     let named = tag.and_then(|it| repository.tagged.get(it));
     let exists = match tag {
@@ -110,8 +116,8 @@ fn acceptable(
     Ok(())
 }
 
-/// Refuses a manifest whose layers, or whose listed images, were not pushed before.
-fn all_is_there(
+/// Refuses a manifest whose layers or configuration were not uploaded before.
+fn layers_are_there(
     repository: &Repository,
     at: &RepositoryAt,
     manifest: &Manifest,
@@ -132,6 +138,15 @@ fn all_is_there(
             ),
         ));
     }
+    Ok(())
+}
+
+/// Refuses an index of images that were not pushed before.
+fn images_are_there(
+    repository: &Repository,
+    at: &RepositoryAt,
+    manifest: &Manifest,
+) -> Result<(), Refusal> {
     let children = manifest.children().into_iter();
     let absent: Vec<String> = children
         .filter(|it| !repository.images.contains_key(it))
