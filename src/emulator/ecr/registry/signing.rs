@@ -76,7 +76,10 @@ pub(in super::super) fn describe(
         .collect();
     Ok(json!({
         "repositoryName": at.name,
-        "imageId": {"imageDigest": digest},
+        "imageId": ImageId {
+            image_digest: Some(digest),
+            image_tag: id.image_tag.clone(),
+        },
         "registryId": at.registry.account,
         "signingStatuses": statuses,
     }))
