@@ -279,3 +279,46 @@ async fn a_token_says_the_user_and_a_password() {
         .unwrap();
     assert!(String::from_utf8(decoded).unwrap().starts_with("AWS:"));
 }
+
+#[tokio::test]
+async fn what_refers_to_an_image_is_listed_and_filtered() {
+    let emulator = with_repository("web").await;
+    let docker = Docker::login(&emulator, DEV).await;
+    let pushed = docker.pushes("web", "v1", b"layer").await;
+    let subject = pushed.header("docker-content-digest");
+    let config = b"{}";
+    assert_eq!(docker.uploads("web", config).await, 201);
+    for kind in ["application/spdx+json", "application/signature"] {
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "artifactType": kind,
+            "config": {
+                "mediaType": "application/vnd.oci.empty.v1+json",
+                "digest": digest(config), "size": config.len(),
+            },
+            "layers": [],
+            "subject": {
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "digest": subject, "size": 1,
+            },
+        });
+        let text = manifest.to_string();
+        let at = format!("PUT /v2/web/manifests/{}", digest(text.as_bytes()));
+        let put = docker.asks(&at, text.as_bytes()).await;
+        assert_eq!((put.status, put.header("oci-subject")), (201, subject));
+    }
+    let at = format!("GET /v2/web/referrers/{subject}");
+    let all: Value = serde_json::from_str(&docker.asks(&at, b"").await.text()).unwrap();
+    assert_eq!(all["manifests"].as_array().unwrap().len(), 2);
+    let some = docker
+        .asks(&format!("{at}?artifactType=application/signature"), b"")
+        .await;
+    assert_eq!(some.header("oci-filters-applied"), "artifactType");
+    let some: Value = serde_json::from_str(&some.text()).unwrap();
+    assert_eq!(
+        some["manifests"][0]["artifactType"],
+        "application/signature"
+    );
+    assert_eq!(some["manifests"].as_array().unwrap().len(), 1);
+}

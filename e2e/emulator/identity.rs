@@ -231,3 +231,31 @@ async fn a_principal_that_is_gone_is_told_by_its_unique_id() {
     assert!(got.policy_text().unwrap().contains("\"AWS\" : \"AROA"));
     assert!(refusal(set().await).contains("Principal not found"));
 }
+
+#[tokio::test]
+async fn pulls_by_an_excluded_role_are_not_recorded() {
+    let emulator = seeded(&SEED.replace("ecr:CreateRepository", "ecr:BatchGetImage")).await;
+    let role = assume(&sts(&emulator, plain(DEV)), "cluster-1")
+        .await
+        .unwrap();
+    let prod = ecr(&emulator, plain(PROD), REGION);
+    prod.register_pull_time_update_exclusion()
+        .principal_arn("arn:aws:iam::333333333333:role/ecr-operator")
+        .send()
+        .await
+        .unwrap();
+    for (credentials, recorded) in [(role, false), (plain(PROD), true)] {
+        let id = aws_sdk_ecr::types::ImageIdentifier::builder()
+            .image_tag("1.0")
+            .build();
+        let got = ecr(&emulator, credentials, REGION)
+            .batch_get_image()
+            .repository_name("web")
+            .image_ids(id)
+            .send();
+        assert_eq!(got.await.unwrap().images().len(), 1);
+        let told = prod.describe_images().repository_name("web").send().await;
+        let pulled = told.unwrap().image_details()[0].last_recorded_pull_time;
+        assert_eq!(pulled.is_some(), recorded);
+    }
+}

@@ -100,6 +100,19 @@ fn refusal<T: Debug, E: ProvideErrorMetadata + Debug>(result: Result<T, SdkError
     )
 }
 
+/// An operation of ECR as the account `111111111111`, for members that the SDK does not have yet.
+async fn raw(emulator: &Emulator, operation: &str, input: &Value) -> Value {
+    let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
+    let signed = format!("AWS4-HMAC-SHA256 Credential={DEV}/20260101/{REGION}/ecr/aws4_request");
+    let headers = [
+        ("x-amz-target", target.as_str()),
+        ("authorization", signed.as_str()),
+    ];
+    let answer = http(emulator, "POST /", &headers, input.to_string().as_bytes()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    serde_json::from_str(&answer.text()).unwrap()
+}
+
 /// One of the emulator's own addresses.
 async fn own(emulator: &Emulator, method: &str, path: &str, body: &str) -> Value {
     let answer = http(

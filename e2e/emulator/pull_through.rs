@@ -2,7 +2,7 @@
 
 use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier, ImageTagMutability, RctAppliedFor};
 use aws_sdk_ecr::{Client, operation::batch_get_image::BatchGetImageOutput};
-use ecr_operator::emulator::Upstream;
+use ecr_operator::emulator::{Emulator, FirstPullByDigest, Options, Upstream};
 
 use super::{DEV, PROD, REGION, ecr, plain, refusal, seeded, start, with_upstream};
 
@@ -89,6 +89,35 @@ async fn nothing_is_imported_by_digest() {
         .send()
         .await;
     assert!(refusal(got).starts_with("RepositoryNotFoundException"));
+}
+
+#[tokio::test]
+async fn an_image_is_imported_by_digest_where_the_emulator_is_told_to() {
+    let known = Upstream {
+        images: vec!["argoproj/argocd:v3".to_owned()],
+        ..Upstream::default()
+    };
+    let emulator = with_upstream("quay.io", known.clone()).await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    rule(&dev, "quay", "quay.io").await;
+    let by_tag = get(&dev, "quay/argoproj/argocd", "v3").await;
+    let digest = by_tag.images()[0].image_id().unwrap().image_digest();
+    let importing = Emulator::start(Options {
+        upstreams: [("quay.io".to_owned(), known)].into(),
+        first_pull_by_digest: FirstPullByDigest::Imports,
+        ..Options::default()
+    });
+    let importing = importing.await.unwrap();
+    let dev = ecr(&importing, plain(DEV), REGION);
+    rule(&dev, "quay", "quay.io").await;
+    let id = ImageIdentifier::builder().set_image_digest(digest.map(str::to_owned));
+    let got = dev
+        .batch_get_image()
+        .repository_name("quay/argoproj/argocd")
+        .image_ids(id.build())
+        .send();
+    let got = got.await.unwrap();
+    assert_eq!(got.images()[0].image_id().unwrap().image_digest(), digest);
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{
-    ImageIdentifier, ImageTagMutability, ReplicationConfiguration, ReplicationDestination,
-    ReplicationRule,
+    ImageIdentifier, ImageTagMutability, RctAppliedFor, ReplicationConfiguration,
+    ReplicationDestination, ReplicationRule,
 };
 use ecr_operator::emulator::Emulator;
 use serde_json::json;
 
-use super::{DEV, PROD, REGION, ecr, plain, seeded};
+use super::{DEV, PROD, REGION, ecr, plain, raw, seeded};
 
 const SEED: &str = r#"
 accounts:
@@ -176,4 +176,47 @@ async fn an_image_arrives_without_its_tag_where_that_cannot_be_moved() {
         .collect();
     tags.sort_unstable();
     assert_eq!(tags, [0, 1]);
+}
+
+#[tokio::test]
+async fn a_replica_is_made_by_the_template_of_its_destination() {
+    let emulator = seeded(SEED).await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    let there = ecr(&emulator, plain(DEV), "eu-west-1");
+    there
+        .create_repository_creation_template()
+        .prefix("ROOT")
+        .applied_for(RctAppliedFor::Replication)
+        .image_tag_mutability(ImageTagMutability::Immutable)
+        .send()
+        .await
+        .unwrap();
+    replicate_to(&dev, destination(DEV, "eu-west-1")).await;
+    push(&dev, "2").await;
+    let made = there.describe_repositories().repository_names("web").send();
+    let made = made.await.unwrap();
+    let mutability = made.repositories()[0].image_tag_mutability();
+    assert_eq!(mutability, Some(&ImageTagMutability::Immutable));
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_deleted_in_replicas_only_where_a_rule_says_so() {
+    for (enabled, left) in [(false, vec!["2", "3"]), (true, vec!["3"])] {
+        let emulator = seeded(SEED).await;
+        let dev = ecr(&emulator, plain(DEV), REGION);
+        let rules = json!({"replicationConfiguration": {"rules": [{
+            "destinations": [{"region": "eu-west-1", "registryId": DEV}],
+            "deleteReplication": {"enabled": enabled},
+        }]}});
+        raw(&emulator, "PutReplicationConfiguration", &rules).await;
+        push(&dev, "2").await;
+        push(&dev, "3").await;
+        let id = ImageIdentifier::builder().image_tag("2").build();
+        let deleted = dev
+            .batch_delete_image()
+            .repository_name("web")
+            .image_ids(id);
+        assert!(deleted.send().await.unwrap().failures().is_empty());
+        assert_eq!(tags(&emulator, DEV, "eu-west-1").await, left);
+    }
 }

@@ -7,6 +7,7 @@ use aws_sdk_ecr::types::{
 use expect_test::expect;
 
 use super::{DEV, PROD, REGION, ecr, plain, refusal, start, tag, tagging};
+use aws_sdk_resourcegroupstagging::types::TagFilter;
 
 #[tokio::test]
 async fn a_repository_belongs_to_one_account_and_one_region() {
@@ -310,4 +311,37 @@ async fn lifecycle_policies_are_kept_as_they_were_put() {
         .send()
         .await;
     assert!(refusal(gone).starts_with("LifecyclePolicyNotFoundException"));
+}
+
+#[tokio::test]
+async fn tagged_repositories_are_found_by_their_tags_in_pages() {
+    let emulator = start().await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    for (name, team) in [("api", "a"), ("bot", "b"), ("cli", "a"), ("web", "c")] {
+        let made = dev.create_repository().repository_name(name);
+        made.tags(tag("team", team)).send().await.unwrap();
+    }
+    let made = dev.create_repository().repository_name("untagged").send();
+    made.await.unwrap();
+    let client = tagging(&emulator);
+    let teams = TagFilter::builder().key("team").values("a").values("b");
+    let (mut found, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = client
+            .get_resources()
+            .resource_type_filters("ecr:repository")
+            .tag_filters(teams.clone().build())
+            .resources_per_page(2)
+            .pagination_token(token)
+            .send();
+        let page = page.await.unwrap();
+        found.push(page.resource_tag_mapping_list().len());
+        token = page.pagination_token().unwrap_or_default().to_owned();
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found, [2, 1]);
+    let wrong = client.get_resources().pagination_token("made up").send();
+    assert!(refusal(wrong.await).starts_with("PaginationTokenExpiredException"));
 }
