@@ -131,6 +131,10 @@ struct Server {
 
 impl Server {
     async fn connection(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
+        // Else a small answer waits for the acknowledgement of the last one: 40 ms of a pod's start.
+        if let Err(error) = stream.set_nodelay(true) {
+            return debug!(%error, "the connection is gone");
+        }
         let stream = match timeout(self.limits.handshake, self.tls.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
