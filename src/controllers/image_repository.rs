@@ -40,6 +40,14 @@ pub(super) struct Settled {
     made_again: bool,
 }
 
+/// How letting go of one target ended.
+enum Release {
+    /// Nothing of ours is left there.
+    Done(String),
+    /// Not yet; the sentence says why.
+    NotYet(String, Retry),
+}
+
 impl Reconcile for ImageRepository {
     type Status = ImageRepositoryStatus;
 

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use kube::runtime::events::{Event, EventType};
 use tracing::{info, warn};
 
+use super::Release;
 use super::record::{Recorded, key};
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
@@ -18,14 +19,6 @@ use crate::domain::names::EnvironmentName;
 use crate::domain::repository::{Contents, Deletion, Released, plan_deletion};
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr::{self, ErrorKind, Priority};
-
-/// How letting go of one target ended.
-pub(super) enum Release {
-    /// Nothing of ours is left there.
-    Done(String),
-    /// Not yet; the sentence says why.
-    NotYet(String, Retry),
-}
 
 /// Lets go of every recorded target, then of the object.
 pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<ImageRepositoryStatus> {

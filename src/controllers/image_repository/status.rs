@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use kube::runtime::events::Event;
 
 use super::record::{self, Recorded, key};
-use super::release::Release;
-use super::{End, Settled};
+use super::{End, Release, Settled};
 use crate::api::ImageRepository;
 use crate::api::conditions::Reason;
 use crate::api::image_repository::ImageRepositoryStatus;

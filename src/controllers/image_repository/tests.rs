@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::record::Recorded;
-use super::release::{Release, targets_left};
+use super::release::targets_left;
 use super::*;
 use crate::api::conditions::Reason;
 use crate::api::targets::TargetState;
