@@ -21,8 +21,9 @@ use crate::ecr;
 /// Repositories whose images are listed at the same time; the registry's limiter sets the pace.
 const AT_ONCE: usize = 16;
 
-/// Keeps facts fresh for as long as it is polled: a round at once, then one each `period`, and one
-/// whenever `asked`. `loaded` is given the facts after each round.
+/// Keeps facts fresh for as long as it is polled: a round when it is first `asked`, which is when there
+/// is a world, and from then on one each `period`, and one whenever `asked`. `loaded` is given the
+/// facts after each round.
 pub async fn follow(
     cx: Arc<Context>,
     period: Duration,
@@ -30,6 +31,8 @@ pub async fn follow(
     loaded: impl Fn(&Arc<Facts>),
 ) {
     let mut facts = Arc::new(Facts::default());
+    // Of a world that nobody has compiled nothing is known, which is not the same as nothing.
+    asked.notified().await;
     loop {
         let world = cx.world.load_full();
         facts = Arc::new(round(&cx, &world.compiled().registries, &facts).await);

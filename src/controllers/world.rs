@@ -32,10 +32,11 @@ pub async fn follow(
     let mut wishes = Wishes::default();
     loop {
         let next = Arc::new(stores.world(cluster.clone()));
-        compiled(&next);
         let asked = Wishes::of(&next);
         let mut concerned = asked.concerns(&wishes, &next);
         let before = world.swap(Arc::clone(&next));
+        // After the swap: whoever is told reads the world, and must not find the one before.
+        compiled(&next);
         concerned.extend(contested_anew(&before, &next));
         debug!(concerned = concerned.len(), "the world has changed");
         wishes = asked;
