@@ -5,13 +5,17 @@
 use std::time::Duration;
 
 mod converging;
+mod crash;
 mod deletion;
 mod drift;
 mod edits;
+mod identity;
 mod life;
 mod observing;
 mod ownership;
+mod replicas;
 mod scene;
+mod weather;
 
 /// The longest that anything is waited for; what is awaited comes in seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(3);
