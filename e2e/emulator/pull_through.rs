@@ -2,6 +2,8 @@
 
 use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier, ImageTagMutability, RctAppliedFor};
 use aws_sdk_ecr::{Client, operation::batch_get_image::BatchGetImageOutput};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ecr_operator::emulator::{Emulator, FirstPullByDigest, Options, Upstream};
 
 use super::{DEV, PROD, REGION, ecr, plain, refusal, seeded, start, with_upstream};
@@ -224,4 +226,43 @@ async fn a_repository_of_a_cache_is_made_by_the_most_specific_template() {
         made.repositories()[0].image_tag_mutability(),
         Some(&ImageTagMutability::Immutable)
     );
+}
+
+#[tokio::test]
+async fn an_upstream_that_asks_for_a_login_gets_the_one_in_its_address() {
+    let upstream = seeded(
+        r#"
+accounts:
+  "333333333333":
+    registries:
+      eu-central-1:
+        repositories:
+          base/jdk: {images: [{tags: ["21"]}]}
+"#,
+    )
+    .await;
+    let told = ecr(&upstream, plain(PROD), REGION)
+        .get_authorization_token()
+        .send();
+    let told = told.await.unwrap();
+    let token = told.authorization_data()[0].authorization_token().unwrap();
+    let login = String::from_utf8(STANDARD.decode(token).unwrap()).unwrap();
+    let at = upstream.address();
+    let denied = Some(&ImageFailureCode::UpstreamAccessDenied);
+    for (url, failure) in [
+        (format!("http://{at}"), denied),
+        (format!("http://{login}@{at}"), None),
+    ] {
+        let known = Upstream {
+            url: Some(url),
+            ..Upstream::default()
+        };
+        let emulator = with_upstream("quay.io", known).await;
+        let dev = ecr(&emulator, plain(DEV), REGION);
+        rule(&dev, "quay", "quay.io").await;
+        let got = get(&dev, "quay/base/jdk", "21").await;
+        let code = got.failures().first().and_then(|it| it.failure_code());
+        assert_eq!(code, failure);
+        assert_eq!(got.images().len(), usize::from(failure.is_none()));
+    }
 }

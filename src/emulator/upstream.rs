@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, StatusCode, header};
@@ -22,7 +24,8 @@ const LARGEST: usize = 1 << 30;
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Upstream {
-    /// A registry at this address, for example `http://127.0.0.1:5000`; plain HTTP only.
+    /// A registry at this address, for example `http://127.0.0.1:5000`; plain HTTP only. A login
+    /// that it asks for stands in the address: `http://user:password@127.0.0.1:5000`.
     pub url: Option<String>,
     /// Made-up images with these names, for example `library/nginx:1.27`; `*` stands for any text.
     pub images: Vec<String>,
@@ -151,10 +154,14 @@ impl Upstreams {
     }
 
     async fn get(&self, address: &str) -> Result<(Option<String>, Bytes), Failure> {
-        let request = Request::get(address)
-            .header(header::ACCEPT, manifest::MEDIA_TYPES.join(", "))
-            .body(Full::default())
-            .map_err(|_| unavailable())?;
+        let (address, login) = without_login(address);
+        let mut request =
+            Request::get(address).header(header::ACCEPT, manifest::MEDIA_TYPES.join(", "));
+        if let Some(login) = login {
+            let basic = format!("Basic {}", STANDARD.encode(login));
+            request = request.header(header::AUTHORIZATION, basic);
+        }
+        let request = request.body(Full::default()).map_err(|_| unavailable())?;
         let response = self
             .http
             .request(request)
@@ -214,6 +221,19 @@ impl Upstream {
             manifests: vec![manifest],
             blobs,
         })
+    }
+}
+
+/// The address without the login in it, and the login: `user:password`.
+fn without_login(address: &str) -> (String, Option<&str>) {
+    let split = address.split_once("://").and_then(|(scheme, rest)| {
+        let host = rest.split('/').next()?;
+        let (login, _) = host.rsplit_once('@')?;
+        Some((format!("{scheme}://{}", &rest[login.len() + 1..]), login))
+    });
+    match split {
+        Some((address, login)) => (address, Some(login)),
+        None => (address.to_owned(), None),
     }
 }
 
