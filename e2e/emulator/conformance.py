@@ -184,6 +184,9 @@ def images(ecr):
     first = push(ecr, "app", "v1", b"one")
     push(ecr, "app", "v2", b"two")
     refused("the same again", "ImageAlreadyExistsException", push, ecr=ecr, repository="app", tag="v1", content=b"one")
+    ecr.create_repository(repositoryName="bare")
+    ecr.put_image(repositoryName="bare", imageManifest=first["imageManifest"], imageTag="v1")
+    ecr.delete_repository(repositoryName="bare", force=True)
     refused("no layers", "LayersNotFoundException", ecr.put_image, repositoryName="app",
             imageManifest=first["imageManifest"].replace("sha256:", "sha256:0"), imageTag="v3")
     refused("another digest", "ImageDigestDoesNotMatchException", ecr.put_image, repositoryName="app",
