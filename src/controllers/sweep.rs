@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use kube::runtime::reflector::Store;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
@@ -39,24 +39,44 @@ struct Wanted {
 }
 
 /// Sweeps until dropped, for the objects in `repositories`: these have the latest status, which the
-/// world has not. Registries are swept side by side, so that a silent one delays no other.
+/// world has not. Each registry has rounds of its own, one after the other, so that a slow or silent
+/// one is late itself and delays no other.
 pub async fn run(cx: Arc<Context>, repositories: Store<ImageRepository>, periods: Periods) {
-    let mut rounds: BTreeMap<Registry, RepositoryName> = BTreeMap::new();
+    let mut rounds: BTreeMap<Registry, Round> = BTreeMap::new();
+    let mut under_way = JoinSet::new();
     let mut next = Instant::now() + periods.registry;
     loop {
-        sleep_until(next).await;
-        let world = cx.world.load_full();
-        let wanted = by_registry(&repositories.state(), &world);
-        let swept = wanted.iter().map(|((environment, registry), wanted)| {
-            let after = rounds.get(registry);
-            sweep(&cx, (environment, registry), wanted, (periods, after))
-        });
-        for (registry, last) in join_all(swept).await.into_iter().flatten() {
-            rounds.insert(registry, last);
+        tokio::select! {
+            () = sleep_until(next) => {
+                next = Instant::now() + periods.registry;
+                let world = cx.world.load_full();
+                for (place, wanted) in by_registry(&repositories.state(), &world) {
+                    let round = rounds.entry(place.1.clone()).or_default();
+                    if std::mem::replace(&mut round.under_way, true) {
+                        continue;
+                    }
+                    let (cx, after) = (Arc::clone(&cx), round.after.clone());
+                    under_way.spawn(async move {
+                        let last = sweep(&cx, (&place.0, &place.1), &wanted, (periods, after)).await;
+                        (place.1, last)
+                    });
+                }
+            }
+            Some(ended) = under_way.join_next() => {
+                let (registry, last) = ended.expect("a round neither panics nor is cancelled alone");
+                let round = rounds.entry(registry).or_default();
+                *round = Round { under_way: false, after: last.or_else(|| round.after.take()) };
+            }
         }
-        // From the end of a round: rounds never overlap, however slow a registry is.
-        next = Instant::now() + periods.registry;
     }
+}
+
+/// How far a registry's rounds have come.
+#[derive(Default)]
+struct Round {
+    under_way: bool,
+    /// The repository whose documents were read last; the next round goes on behind it.
+    after: Option<RepositoryName>,
 }
 
 fn by_registry(
@@ -101,8 +121,8 @@ async fn sweep(
     cx: &Context,
     (environment, registry): (&EnvironmentName, &Registry),
     wanted: &Wanted,
-    (periods, after): (Periods, Option<&RepositoryName>),
-) -> Option<(Registry, RepositoryName)> {
+    (periods, after): (Periods, Option<RepositoryName>),
+) -> Option<RepositoryName> {
     let handle = match look(cx, environment, registry).await {
         Ok(handle) => handle,
         Err(error) => {
@@ -110,7 +130,7 @@ async fn sweep(
             return None;
         }
     };
-    let last = read_documents(&handle, wanted, (periods, after)).await;
+    let last = read_documents(&handle, wanted, (periods, after.as_ref())).await;
     let repositories = wanted
         .targets
         .iter()
@@ -131,7 +151,7 @@ async fn sweep(
         .get_or_create(&registry.into())
         .set(Timestamp::now().as_second());
     debug!(%registry, found, "swept");
-    last.map(|it| (registry.clone(), it))
+    last
 }
 
 async fn look(
