@@ -22,7 +22,7 @@ use super::called::{Called, eventually, pods_of, short};
 use super::fixture::{ECR, rules};
 use crate::plane::{create, shared};
 
-const ARGO_CD: &str = include_str!("../data/argo-cd-namespace-install.yaml");
+const ARGO_CD: &str = include_str!("../../src/commands/demo/gitops/argo-cd.yaml");
 
 #[tokio::test]
 async fn a_pod_comes_out_rewritten_and_later_its_ephemeral_container() {

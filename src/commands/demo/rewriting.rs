@@ -21,7 +21,7 @@ use crate::desired;
 use crate::domain::facts::{Facts, Presence};
 use crate::domain::rewrite::{Asked, Credentials, PullPolicy, decide};
 
-/// Argo CD as its project publishes it.
+/// Argo CD as its project publishes it: argoproj/argo-cd, manifests/namespace-install.yaml, Apache-2.0.
 const ARGO_CD: &str = include_str!("gitops/argo-cd.yaml");
 /// The namespaces of the workloads.
 const NAMESPACES: [&str; 4] = ["argocd", "shop", "data", "platform"];
