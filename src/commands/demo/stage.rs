@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
+use crate::commands::plane::write_privately;
 use crate::commands::{crds, rights};
 use crate::emulator::Emulator;
 use crate::plane::Cluster;
@@ -64,7 +65,7 @@ impl Stage {
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
         let admin = folder.join("kubeconfig");
-        write_private(&admin, &cluster.kubeconfig()?)?;
+        write_privately(&admin, &cluster.kubeconfig()?)?;
         let stage = Self {
             cluster,
             emulator,
@@ -155,7 +156,7 @@ impl Stage {
     /// When the process cannot be started.
     pub async fn operator(&self, role: &Role) -> anyhow::Result<Operator> {
         let kubeconfig = self.folder.join(format!("{}.kubeconfig", role.identity));
-        write_private(
+        write_privately(
             &kubeconfig,
             &self.cluster.kubeconfig_of(NAMESPACE, rights::NAME).await?,
         )?;
@@ -235,19 +236,4 @@ fn free_port() -> anyhow::Result<u16> {
         .and_then(|it| it.local_addr())
         .context("find a free port")?
         .port())
-}
-
-/// A kubeconfig holds credentials: nobody else reads it.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = File::options()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("write {}", path.display()))?;
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("write {}", path.display()))
 }
