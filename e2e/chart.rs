@@ -27,6 +27,7 @@ const GRANTED: &[Ask] = &[
     ("patch", OURS, "environmentaccounts/status", "", "prod"),
     ("create", "events.k8s.io", "events", "team", ""),
     ("watch", "", "namespaces", "", ""),
+    ("watch", "", "pods", "", ""),
     (
         "patch",
         "admissionregistration.k8s.io",
@@ -79,7 +80,7 @@ const WITHHELD: &[Ask] = &[
         "",
         "another",
     ),
-    ("list", "", "pods", "team", ""),
+    ("delete", "", "pods", "team", "api"),
     ("create", "", "pods/exec", "team", "api"),
     ("patch", "", "namespaces", "", "team"),
     (

@@ -13,3 +13,4 @@ mod explain;
 mod operator;
 mod plane;
 mod readme;
+mod usage;

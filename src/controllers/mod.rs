@@ -33,6 +33,7 @@ pub mod pull_through_rule;
 pub mod stores;
 pub mod sweep;
 pub mod tidings;
+pub mod usage;
 pub mod wakes;
 pub mod webhook_configuration;
 pub mod world;
@@ -47,6 +48,8 @@ pub struct Context {
     pub sessions: Arc<ecr::Sessions>,
     /// What is wanted, as of the last wake.
     pub world: Arc<ArcSwap<World>>,
+    /// What this cluster's pods use, while this replica leads; `None`: not known yet.
+    pub usage: Arc<usage::Known>,
     /// Who is to be reconciled next.
     pub wakes: wakes::Wakes,
     /// What we count.

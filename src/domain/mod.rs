@@ -14,5 +14,6 @@ pub mod pull_through;
 pub mod reference;
 pub mod repository;
 pub mod rewrite;
+pub mod usage;
 
 pub use names::{AccountId, Region, Registry, RepositoryName};

@@ -22,6 +22,9 @@ pub use reason::Reason;
 pub use source::{InvalidSource, Source};
 pub use table::{Compiled, Contested, Table};
 
+pub(super) use host::ecr_registry;
+pub(super) use source::place;
+
 use table::{Candidate, Nowhere};
 
 /// The tag that a reference without tag and digest is pulled by. Never written into one.

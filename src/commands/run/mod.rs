@@ -25,7 +25,7 @@ use crate::controllers::meters::Meters;
 use crate::controllers::stores::Stores;
 use crate::controllers::sweep::{self, Periods};
 use crate::controllers::wakes::{Kind, Wakes};
-use crate::controllers::{Context, facts, world};
+use crate::controllers::{Context, facts, usage, world};
 use crate::desired::{Objects, World};
 use crate::domain::facts::Facts;
 use crate::ecr::{Sessions, Settings};
@@ -173,6 +173,7 @@ async fn lead(
             drive(Arc::clone(cx), stores.lifecycles.clone(), lifecycles),
             drive(Arc::clone(cx), stores.policies.clone(), policies),
             sweep::run(Arc::clone(cx), stores.repositories.clone(), periods),
+            usage::follow(cx.client.clone(), &cx.usage),
             admission.lead(|| cx.world.load_full(), &term),
         )
     };
@@ -200,6 +201,7 @@ async fn context(args: &Args, client: &Client) -> Context {
             args.cluster_id.clone(),
             Objects::default(),
         ))),
+        usage: Arc::new(usage::Known::default()),
         wakes: Wakes::default(),
         meters: Arc::new(Meters::default()),
     }

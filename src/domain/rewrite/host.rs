@@ -1,5 +1,6 @@
 //! Registry hosts: which are ECR's, and which are one.
 
+use crate::domain::names::Registry;
 use crate::domain::reference::DOCKER_HUB;
 
 /// The suffixes of ECR's hosts in every partition, dual-stack names among them.
@@ -20,17 +21,24 @@ const SUFFIXES: [&str; 9] = [
 /// dual-stack names (`ACCOUNT.dkr-ecr.REGION.on.aws`), and their like in other partitions, of any
 /// account. `public.ecr.aws` is none: it is an upstream like any other.
 pub(super) fn is_ecr(host: &str) -> bool {
-    let Some((account, rest)) = host.split_once('.') else {
-        return false;
-    };
+    parts(host).is_some()
+}
+
+/// The ECR registry that `host` is a name of.
+pub(in crate::domain) fn ecr_registry(host: &str) -> Option<Registry> {
+    let (account, region) = parts(host)?;
+    Some(Registry::new(account.parse().ok()?, region.parse().ok()?))
+}
+
+/// The account and the region of a registry's host.
+fn parts(host: &str) -> Option<(&str, &str)> {
+    let (account, rest) = host.split_once('.')?;
     let endpoint = ["dkr.ecr.", "dkr-ecr.", "dkr.ecr-fips.", "dkr-ecr-fips."]
         .iter()
         .find_map(|it| rest.strip_prefix(it));
-    account.len() == 12
-        && account.bytes().all(|b| b.is_ascii_digit())
-        && endpoint
-            .and_then(|it| it.split_once('.'))
-            .is_some_and(|(region, suffix)| !region.is_empty() && SUFFIXES.contains(&suffix))
+    let (region, suffix) = endpoint?.split_once('.')?;
+    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    (is_account && !region.is_empty() && SUFFIXES.contains(&suffix)).then_some((account, region))
 }
 
 /// One name for each registry: Docker Hub's hosts are one registry. Ports make a difference.

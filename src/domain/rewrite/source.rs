@@ -79,7 +79,7 @@ impl fmt::Display for Source {
 }
 
 /// Where an image is: the one name of its registry, and its path there in two parts.
-pub(super) fn place<'a>(image: &Reference<'a>) -> (&'a str, [&'a str; 2]) {
+pub(in crate::domain) fn place<'a>(image: &Reference<'a>) -> (&'a str, [&'a str; 2]) {
     let host = host::canonical(image.domain());
     let repository = image.repository();
     // The grammar implies library/ for two of Docker Hub's hosts; the third serves nothing else.

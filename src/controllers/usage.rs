@@ -1,0 +1,116 @@
+//! What this cluster's pods use, kept while this replica leads: one watch of all pods that have not
+//! ended, each cut down on arrival to its images. Until the first list is in, nothing is known, which
+//! is not the same as nothing being used.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch_resource};
+use kube::{Api, Client};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, warn};
+
+use crate::domain::usage::{Pod, Usage};
+
+mod wire;
+
+/// Pods come and go many at a time: what is used is put together anew at most this often.
+const SETTLING: Duration = Duration::from_secs(1);
+/// Pods a page of the list; each is some kilobytes until it is cut down.
+const PAGE: u32 = 250;
+/// What has ended needs its image no more, so the API server does not send it.
+const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// What is known of use, shared: read now, or awaited.
+#[derive(Debug, Default)]
+pub struct Known(watch::Sender<Option<Arc<Usage>>>);
+
+impl Known {
+    /// What pods use now; `None`: not known yet.
+    pub fn load_full(&self) -> Option<Arc<Usage>> {
+        self.0.borrow().clone()
+    }
+
+    /// Tells of every change from now on, and what is known.
+    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Usage>>> {
+        self.0.subscribe()
+    }
+}
+
+/// Keeps `known` equal to what the cluster's pods use, and `None` until that is known. Never returns.
+pub async fn follow(client: Client, known: &Known) {
+    // What an earlier term knew may be long past.
+    known.0.send_replace(None);
+    let config = watcher::Config::default().fields(NOT_ENDED).page_size(PAGE);
+    let pods: Api<wire::Pod> = Api::all(client);
+    let mut events = pin!(watch_resource(pods, config).default_backoff());
+    let mut pods = Pods::default();
+    loop {
+        let due = pods.due;
+        let publish = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = events.next() => match event {
+                Some(Ok(event)) => pods.take(event),
+                Some(Err(error)) => warn!(%error, kind = "Pod", "the watch will be tried again"),
+                None => return, // a watch does not end
+            },
+            () = publish => {
+                pods.due = None;
+                debug!(pods = pods.known.len(), "what pods use has changed");
+                let usage = Usage::of_pods(pods.known.values());
+                known.0.send_replace(Some(Arc::new(usage)));
+            }
+        }
+    }
+}
+
+/// The pods that are known, by name.
+#[derive(Default)]
+struct Pods {
+    known: BTreeMap<String, Pod>,
+    /// The pods of a list that is still coming in.
+    listing: BTreeMap<String, Pod>,
+    /// When to tell what they use; `None` while nothing has changed.
+    due: Option<Instant>,
+}
+
+impl Pods {
+    fn take(&mut self, event: Event<wire::Pod>) {
+        let before = self.due;
+        match event {
+            Event::Init => self.listing.clear(),
+            Event::InitApply(wire::Pod { pod, .. }) => {
+                self.listing.insert(pod.name.clone(), pod);
+            }
+            Event::InitDone => {
+                self.known = std::mem::take(&mut self.listing);
+                self.due = Some(Instant::now());
+            }
+            Event::Apply(wire::Pod { pod, .. }) => {
+                let same = self.known.get(&pod.name) == Some(&pod);
+                if !same {
+                    self.known.insert(pod.name.clone(), pod);
+                    self.due = before.or_else(|| Some(Instant::now() + SETTLING));
+                }
+            }
+            Event::Delete(wire::Pod { pod, .. }) => {
+                if self.known.remove(&pod.name).is_some() {
+                    self.due = before.or_else(|| Some(Instant::now() + SETTLING));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
