@@ -11,6 +11,7 @@ mod ecr;
 mod emulator;
 mod explain;
 mod operator;
+mod plan;
 mod plane;
 mod readme;
 mod usage;

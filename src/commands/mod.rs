@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod aws;
 pub mod crds;
 pub mod demo;
 pub mod emulator;
 pub mod explain;
+pub mod plan;
 pub mod plane;
 pub mod rights;
 pub mod rules;
@@ -33,6 +35,8 @@ enum Command {
     Emulator(emulator::Arguments),
     /// Say what becomes of an image in a pod: rewritten to what, or kept, by which rule and why.
     Explain(explain::Arguments),
+    /// Say what the operator would change in AWS for a folder of objects or a cluster; write nothing.
+    Plan(Box<plan::Arguments>),
     /// Start a Kubernetes control plane on this machine; no nodes, nothing runs.
     Plane(plane::Arguments),
 }
@@ -69,6 +73,7 @@ impl Program {
                 Command::Explain(arguments) => {
                     explain::run(&arguments).await.map(|()| ExitCode::SUCCESS)
                 }
+                Command::Plan(arguments) => Box::pin(plan::run(&arguments)).await,
                 Command::Plane(arguments) => {
                     plane::run(&arguments).await.map(|()| ExitCode::SUCCESS)
                 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,17 +28,46 @@ const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// that are not ours are passed over, YAML or not; a namespace that no file has is taken to bear no labels but
 /// Kubernetes' own.
 pub fn from_files(path: &Path) -> anyhow::Result<World> {
+    Ok(nameless(objects_of_files(&[path.to_owned()])?))
+}
+
+/// The world of the cluster that KUBECONFIG, or the pod that this runs in, names.
+pub async fn from_cluster() -> anyhow::Result<World> {
+    let objects = objects_of_cluster().await;
+    objects
+        .context("read the cluster's rules (or give --rules with a folder of files)")
+        .map(nameless)
+}
+
+/// The objects that files and folders describe, each as in [`from_files`]; `-` is standard input.
+pub fn objects_of_files(paths: &[PathBuf]) -> anyhow::Result<Objects> {
     let mut objects = Objects::default();
-    for file in files(path)? {
-        let reading = || format!("read {}", file.display());
-        let text = fs::read_to_string(&file).with_context(reading)?;
-        for (i, document) in documents::split(&text).into_iter().enumerate() {
-            let within = || format!("document {} at line {}", i + 1, document.line);
-            let added = read(&document).and_then(|it| add(&mut objects, it.unwrap_or_default()));
-            added.with_context(within).with_context(reading)?;
+    for path in paths {
+        if path.as_os_str() == "-" {
+            let text = io::read_to_string(io::stdin());
+            let added = text
+                .map_err(Into::into)
+                .and_then(|it| add_all(&mut objects, &it));
+            added.context("read standard input")?;
+            continue;
+        }
+        for file in files(path)? {
+            let reading = || format!("read {}", file.display());
+            let text = fs::read_to_string(&file).with_context(reading)?;
+            add_all(&mut objects, &text).with_context(reading)?;
         }
     }
-    Ok(world(objects))
+    name_namespaces(&mut objects);
+    Ok(objects)
+}
+
+fn add_all(objects: &mut Objects, text: &str) -> anyhow::Result<()> {
+    for (i, document) in documents::split(text).into_iter().enumerate() {
+        let within = || format!("document {} at line {}", i + 1, document.line);
+        let added = read(&document).and_then(|it| add(objects, it.unwrap_or_default()));
+        added.with_context(within)?;
+    }
+    Ok(())
 }
 
 /// The object of a document; `None`: it says nothing about rules, and need not even be YAML.
@@ -53,11 +83,9 @@ fn read(document: &Document<'_>) -> anyhow::Result<Option<Value>> {
     }
 }
 
-/// The world of the cluster that KUBECONFIG, or the pod that this runs in, names.
-pub async fn from_cluster() -> anyhow::Result<World> {
-    let client = Client::try_default()
-        .await
-        .context("find a cluster (or give --rules with a folder of files)")?;
+/// The objects of the cluster that KUBECONFIG, or the pod that this runs in, names.
+pub async fn objects_of_cluster() -> anyhow::Result<Objects> {
+    let client = Client::try_default().await.context("find a cluster")?;
     let mut objects = Objects {
         environments: list(&client).await?,
         repositories: list(&client).await?,
@@ -69,11 +97,17 @@ pub async fn from_cluster() -> anyhow::Result<World> {
     for namespace in list::<Namespace>(&client).await? {
         add_namespace(&mut objects, &namespace);
     }
-    Ok(world(objects))
+    Ok(objects)
 }
 
 /// Rules do not depend on what the cluster calls itself, which only owner tags tell.
-fn world(mut objects: Objects) -> World {
+fn nameless(objects: Objects) -> World {
+    let cluster: ClusterId = "explain".parse().expect("seven letters are a cluster id");
+    World::new(cluster, objects)
+}
+
+/// A namespace that no file has is taken to bear no labels but Kubernetes' own.
+fn name_namespaces(objects: &mut Objects) {
     for repository in &objects.repositories {
         let name = repository.namespace().unwrap_or_default();
         let labels = || BTreeMap::from([(NAMESPACE_NAME.to_owned(), name.clone())]);
@@ -82,8 +116,6 @@ fn world(mut objects: Objects) -> World {
             .entry(name.clone())
             .or_insert_with(labels);
     }
-    let cluster: ClusterId = "explain".parse().expect("seven letters are a cluster id");
-    World::new(cluster, objects)
 }
 
 async fn list<K>(client: &Client) -> anyhow::Result<Vec<Arc<K>>>

@@ -75,13 +75,7 @@ impl Context {
         environment: &Environment,
         registry: &Registry,
     ) -> Result<ecr::Registry, ecr::Error> {
-        let identity = match &environment.role {
-            None => Identity::Ambient,
-            Some(role) => Identity::Role {
-                arn: role.arn.to_string(),
-                external_id: role.external_id.clone(),
-            },
-        };
+        let identity = identity(environment);
         self.sessions.registry(registry, &identity).await
     }
 
@@ -108,6 +102,17 @@ impl Context {
         self.sign_in(&environment, registry)
             .await
             .map_err(Stop::Failed)
+    }
+}
+
+/// What an environment's account is called as.
+pub fn identity(environment: &Environment) -> Identity {
+    match &environment.role {
+        None => Identity::Ambient,
+        Some(role) => Identity::Role {
+            arn: role.arn.to_string(),
+            external_id: role.external_id.clone(),
+        },
     }
 }
 

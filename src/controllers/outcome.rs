@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::api::conditions::Reason;
+use crate::domain::pull_through;
 use crate::domain::repository::Refusal;
 use crate::ecr::ErrorKind;
 
@@ -89,6 +90,16 @@ pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
              has to make it"
                 .to_owned(),
         ),
+    }
+}
+
+/// What a refusal of a cache rule means; its own sentence says the rest.
+pub fn of_rule_refusal(refusal: &pull_through::Refusal) -> Reason {
+    match refusal {
+        pull_through::Refusal::Immutable { .. } => Reason::Immutable,
+        pull_through::Refusal::Overlap { .. } => Reason::Conflict,
+        pull_through::Refusal::TooManyRules => Reason::LimitExceeded,
+        pull_through::Refusal::Missing(_) => Reason::Missing,
     }
 }
 

@@ -12,7 +12,7 @@ use tracing::info;
 use super::condition::{self, Summary, Verdict};
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
-use super::{Context, Stop, tidings};
+use super::{Context, Stop, outcome, tidings};
 use crate::api::PullThroughRule;
 use crate::api::conditions::Reason;
 use crate::api::pull_through_rule::{PullThroughRuleStatus, RuleRecord};
@@ -113,12 +113,7 @@ async fn settle_in(
     let place = target.registry.to_string();
     let plan = pull_through::plan(&target.desired, &registry.rules().await?);
     if let Some(refusal) = plan.refusals.first() {
-        let reason = match refusal {
-            pull_through::Refusal::Immutable { .. } => Reason::Immutable,
-            pull_through::Refusal::Overlap { .. } => Reason::Conflict,
-            pull_through::Refusal::TooManyRules => Reason::LimitExceeded,
-            pull_through::Refusal::Missing(_) => Reason::Missing,
-        };
+        let reason = outcome::of_rule_refusal(refusal);
         return Ok(Verdict::stopped(&place, reason, &refusal.to_string()));
     }
     for change in &plan.changes {

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::commands::aws::Aws;
 use crate::domain::names::ClusterId;
-use crate::ecr::Endpoints;
 
 /// Flags of `ecr-operator run`.
 #[derive(Debug, clap::Args)]
@@ -41,31 +41,10 @@ pub struct Args {
     #[arg(long, default_value = "1m", value_parser = duration, value_name = "TIME")]
     pub facts_period: Duration,
     #[command(flatten)]
-    aws: Aws,
+    pub(super) aws: Aws,
     /// How events are logged
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-}
-
-/// Where AWS is, if not where it always is: VPC endpoints with private names, emulators.
-#[derive(Debug, clap::Args)]
-struct Aws {
-    /// One URL for ECR, STS and the tagging API
-    #[arg(long, env = "ECR_OPERATOR_ENDPOINT_URL", value_name = "URL")]
-    endpoint_url: Option<String>,
-    /// ECR's URL
-    #[arg(long, env = "AWS_ENDPOINT_URL_ECR", value_name = "URL")]
-    ecr_endpoint_url: Option<String>,
-    /// STS's URL
-    #[arg(long, env = "AWS_ENDPOINT_URL_STS", value_name = "URL")]
-    sts_endpoint_url: Option<String>,
-    /// The tagging API's URL
-    #[arg(
-        long,
-        env = "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API",
-        value_name = "URL"
-    )]
-    tagging_endpoint_url: Option<String>,
 }
 
 /// How events are logged.
@@ -75,24 +54,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-impl Args {
-    /// The endpoints to call; the narrower flag wins.
-    pub(super) fn endpoints(&self) -> Endpoints {
-        let Aws {
-            endpoint_url,
-            ecr_endpoint_url,
-            sts_endpoint_url,
-            tagging_endpoint_url,
-        } = &self.aws;
-        let or_all = |url: &Option<String>| url.clone().or_else(|| endpoint_url.clone());
-        Endpoints {
-            ecr: or_all(ecr_endpoint_url),
-            sts: or_all(sts_endpoint_url),
-            tagging: or_all(tagging_endpoint_url),
-        }
-    }
 }
 
 /// `5m`, `90s`, `6h`: longer than nothing.

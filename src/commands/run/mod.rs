@@ -186,7 +186,7 @@ async fn lead(
 
 async fn context(args: &Args, client: &Client) -> Context {
     let settings = Settings {
-        endpoints: args.endpoints(),
+        endpoints: args.aws.endpoints(),
         ..Settings::new(args.cluster_id.clone())
     };
     let reporter = Reporter {

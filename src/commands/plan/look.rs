@@ -1,0 +1,144 @@
+//! Reading AWS: each registry's lists once, and then by name what a list leaves open. A plan that
+//! would change something is made again from a targeted read, as the controllers do, since lists lag
+//! behind.
+
+use std::time::Instant;
+
+use futures::future::join_all;
+use futures::stream::{self, StreamExt};
+
+use super::asked::{Asked, Wanted};
+use super::progress::Progress;
+use super::report::{Report, Row, Unread};
+use crate::controllers::identity;
+use crate::desired::{Environment, Target};
+use crate::domain::owner::{self, Ownership};
+use crate::domain::repository::{self, Observed};
+use crate::domain::{Registry, pull_through};
+use crate::ecr::{self, Priority, Seen, Sessions};
+
+/// Reads by name at the same time in one registry; its limiter spaces them.
+const READERS: usize = 16;
+
+/// Looks at all that is asked for.
+pub(super) async fn look(sessions: &Sessions, asked: Asked) -> Report {
+    let began = Instant::now();
+    let Asked {
+        mut objects,
+        places,
+        ..
+    } = asked;
+    let progress = Progress::of(places.values());
+    let registries = places.values().flat_map(|it| {
+        let registries = it.registries.iter();
+        registries.map(|(registry, wanted)| (&it.environment, registry, wanted))
+    });
+    let looks: Vec<_> = registries
+        .map(|(environment, registry, wanted)| {
+            look_in(sessions, (environment, registry), wanted, &progress)
+        })
+        .collect();
+    let registries = looks.len();
+    let mut unread = Vec::new();
+    for found in join_all(looks).await {
+        match found {
+            Ok(rows) => {
+                for (at, row) in rows {
+                    objects[at].rows.push(row);
+                }
+            }
+            Err(it) => unread.push(it),
+        }
+    }
+    progress.end();
+    for object in &mut objects {
+        object.rows.sort_by_key(Row::place);
+    }
+    let calls = sessions.counts().iter().map(|it| it.calls).sum();
+    Report {
+        objects,
+        unread,
+        registries,
+        calls,
+        elapsed: began.elapsed(),
+    }
+}
+
+async fn look_in(
+    sessions: &Sessions,
+    (environment, registry): (&Environment, &Registry),
+    wanted: &Wanted,
+    progress: &Progress,
+) -> Result<Vec<(usize, Row)>, Unread> {
+    let unread = |error: ecr::Error| Unread {
+        environment: environment.name.to_string(),
+        registry: registry.clone(),
+        targets: wanted.repositories.len() + wanted.rules.len(),
+        error,
+    };
+    let handle = sessions.registry(registry, &identity(environment)).await;
+    let handle = handle.map_err(unread)?.at(Priority::Edit);
+    if !wanted.repositories.is_empty() {
+        handle.listed().await.map_err(unread)?;
+    }
+    let repositories = stream::iter(&wanted.repositories)
+        .map(|(at, target)| async {
+            let row = repository(&handle, target).await;
+            progress.read(registry);
+            (*at, row)
+        })
+        .buffered(READERS);
+    let mut rows: Vec<(usize, Row)> = repositories.collect().await;
+    if !wanted.rules.is_empty() {
+        let observed = handle.rules().await.map_err(unread)?;
+        rows.extend(wanted.rules.iter().map(|(at, target)| {
+            let plan = pull_through::plan(&target.desired, &observed);
+            (*at, Row::of_rule(target, plan))
+        }));
+    }
+    Ok(rows)
+}
+
+async fn repository(handle: &ecr::Registry, target: &Target) -> Row {
+    match observe(handle, target).await {
+        Ok(observed) => {
+            let target = under_its_uid(target, observed.as_ref());
+            let plan = repository::plan(&target.desired, observed.as_ref());
+            Row::of_repository(&target, plan)
+        }
+        Err(error) => Row::unread(target, &error),
+    }
+}
+
+async fn observe(handle: &ecr::Registry, target: &Target) -> Result<Option<Observed>, ecr::Error> {
+    let name = &target.desired.name;
+    let observed = match handle.seen(name) {
+        Seen::Unknown | Seen::Absent => return Ok(None),
+        Seen::Present(observed) => *observed,
+    };
+    let known = under_its_uid(target, Some(&observed));
+    let in_step = repository::plan(&known.desired, Some(&observed))
+        .changes
+        .is_empty();
+    if in_step && !target.desired.needs_reading(&observed) {
+        return Ok(Some(observed));
+    }
+    handle.observe(name).await
+}
+
+/// An object of a file has no uid: one that the repository names as its owner is that object.
+fn under_its_uid(target: &Target, observed: Option<&Observed>) -> Target {
+    let mut target = target.clone();
+    let owner = &mut target.desired.owner;
+    if !owner.uid.is_empty() {
+        return target;
+    }
+    owner.uid = "of the object".to_owned();
+    if let Some(observed) = observed
+        && owner.judge(&observed.tags) == Ownership::OursUnderAnotherUid
+        && let Some(uid) = observed.tags.get(owner::UID)
+    {
+        owner.uid.clone_from(uid);
+    }
+    target
+}
