@@ -47,6 +47,41 @@ pub(super) async fn each_change_past_the_operator_is_repaired_once(scene: &Scene
     assert!(told.note.as_deref().unwrap().contains("EMPTY"), "{told:?}");
 }
 
+pub(super) async fn a_fight_with_another_writer_ends_until_a_person_edits(scene: &Scene) {
+    let theirs = json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "555555555555"},
+                       "Action": "ecr:BatchGetImage"}],
+    });
+    let undo = json!({"repositoryName": NAME, "policyText": theirs.to_string()});
+    // The repair in the act before was the first.
+    for _ in 0..2 {
+        let since = scene.now();
+        scene
+            .by_hand(DEV, "SetRepositoryPolicy", undo.clone())
+            .await;
+        scene.wrote(since, DEV, "SetRepositoryPolicy").await;
+    }
+    scene.by_hand(DEV, "SetRepositoryPolicy", undo).await;
+    scene.because(NAME, "Contested").await;
+    scene.is_quiet().await;
+    let since = scene.now();
+    scene
+        .edit(
+            NAME,
+            json!({"tags": {"team": "shop", "tier": "gold", "again": "1"}}),
+        )
+        .await;
+    scene.wrote(since, DEV, "SetRepositoryPolicy").await;
+    scene
+        .edit(
+            NAME,
+            json!({"tags": {"team": "shop", "tier": "gold", "again": null}}),
+        )
+        .await;
+    scene.ready(NAME).await;
+}
+
 /// In stage, one after the other, in whatever order the sweep finds them.
 async fn settings_are_changed(scene: &Scene) {
     let arn = format!("arn:aws:ecr:{REGION}:{STAGE}:repository/{NAME}");

@@ -9,6 +9,7 @@ async fn repositories_are_made_repaired_edited_and_let_go() {
     let mut operator = scene.operator("life").await;
     converging::everything_is_made_once_and_then_nothing_is_written(&scene).await;
     drift::each_change_past_the_operator_is_repaired_once(&scene).await;
+    drift::a_fight_with_another_writer_ends_until_a_person_edits(&scene).await;
     edits::each_edit_arrives_by_the_one_right_call(&scene).await;
     ownership::what_is_not_ours_is_left_alone(&scene).await;
     observing::an_observed_account_is_compared_and_never_written(&scene).await;

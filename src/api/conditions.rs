@@ -101,6 +101,8 @@ pub enum Reason {
     Rejected,
     /// ECR cannot use the rule's upstream with the given credentials.
     UpstreamRefused,
+    /// A role or user that the policy admits was deleted in IAM.
+    DanglingPrincipal,
     /// The same correction was written again and again: somebody else keeps changing it.
     Contested,
     /// Any other failed call; the message has it.

@@ -160,6 +160,10 @@ async fn settle_in(
     if !plan.changes.is_empty() && known.is_some() {
         plan = repository::plan(&target.desired, registry.observe(name).await?.as_ref());
     }
+    let repairs = repairs(object, &target, known.as_ref());
+    if repairs {
+        plan = uncontested(registry, name, plan);
+    }
     match apply(registry, name, &plan.changes).await {
         // The list was older than the repository, or it is our own whose reply was lost.
         Err(error) if error.kind == ErrorKind::AlreadyExists => {
@@ -173,6 +177,9 @@ async fn settle_in(
         refusals,
         mut differences,
     } = plan;
+    for change in changes.iter().filter(|_| repairs) {
+        registry.repaired(name, change);
+    }
     if refusals.is_empty() && !changes.is_empty() {
         differences.clear(); // the changes have closed them all
     }
@@ -210,6 +217,28 @@ async fn known(
             Ok(Some(*observed))
         }
     }
+}
+
+/// Whether what is to be done undoes what somebody else did: nobody edited the object, and the
+/// repository is there, or was.
+fn repairs(object: &ImageRepository, target: &Target, known: Option<&Observed>) -> bool {
+    priority(object, target) != Priority::Edit
+        && (known.is_some() || record::was_ready(object, target))
+}
+
+/// The plan without the repairs that were made again and again and undone each time; these are
+/// refused until the hour is over or a person edits the object.
+fn uncontested(registry: &ecr::Registry, name: &RepositoryName, mut plan: Plan) -> Plan {
+    let contested = |it: &Change| registry.is_contested(name, it);
+    let (contested, changes): (Vec<_>, Vec<_>) = plan.changes.drain(..).partition(contested);
+    // What comes after a creation needs it.
+    let no_creation = contested
+        .iter()
+        .any(|it| matches!(it, Change::CreateRepository(_)));
+    plan.changes = if no_creation { Vec::new() } else { changes };
+    let refusals = contested.iter().map(Change::operation);
+    plan.refusals.extend(refusals.map(Refusal::Contested));
+    plan
 }
 
 async fn apply(

@@ -84,6 +84,25 @@ pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
              encryption out of the spec"
                 .to_owned(),
         ),
+        Refusal::PrincipalsGone(arns) => (
+            Reason::DanglingPrincipal,
+            format!(
+                "deleted in IAM, which shows unique ids in their place: {}; take them out of \
+                 access, and put back in what exists again",
+                arns.iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        ),
+        Refusal::Contested(operation) => (
+            Reason::Contested,
+            format!(
+                "{operation} was made three times within the hour and undone each time: find who \
+                 else writes to this repository (CloudTrail names them), then edit the object to \
+                 try at once"
+            ),
+        ),
         Refusal::Missing => (
             Reason::Missing,
             "the repository does not exist, and this cluster only observes: the managing cluster \

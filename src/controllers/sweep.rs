@@ -3,6 +3,7 @@
 //! round reads those of a share of the repositories, and within the document period all of them.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,81 +40,107 @@ struct Wanted {
 }
 
 /// Sweeps until dropped, for the objects in `repositories`: these have the latest status, which the
-/// world has not. Each registry has rounds of its own, one after the other, so that a slow or silent
-/// one is late itself and delays no other.
+/// world has not. Each registry has rounds of its own, so that a slow or silent one is late itself
+/// and delays no other, and so that not all are asked at once.
 pub async fn run(cx: Arc<Context>, repositories: Store<ImageRepository>, periods: Periods) {
     let mut rounds: BTreeMap<Registry, Round> = BTreeMap::new();
     let mut under_way = JoinSet::new();
-    let mut next = Instant::now() + periods.registry;
     loop {
-        tokio::select! {
-            () = sleep_until(next) => {
-                next = Instant::now() + periods.registry;
-                let world = cx.world.load_full();
-                for (place, wanted) in by_registry(&repositories.state(), &world) {
-                    let round = rounds.entry(place.1.clone()).or_default();
-                    if std::mem::replace(&mut round.under_way, true) {
-                        continue;
-                    }
-                    let (cx, after) = (Arc::clone(&cx), round.after.clone());
-                    under_way.spawn(async move {
-                        let last = sweep(&cx, (&place.0, &place.1), &wanted, (periods, after)).await;
-                        (place.1, last)
-                    });
-                }
+        let (world, now) = (cx.world.load_full(), Instant::now());
+        rounds.retain(|registry, it| it.under_way || world.registries().contains_key(registry));
+        for (registry, environment) in world.registries() {
+            let first = || Round::first(registry, now, periods.registry);
+            let round = rounds.entry(registry.clone()).or_insert_with(first);
+            if round.under_way || now < round.due {
+                continue;
             }
+            round.under_way = true;
+            let place = (environment.clone(), registry.clone());
+            let wanted = Wanted::of(&place, &repositories.state(), &world);
+            let (cx, after) = (Arc::clone(&cx), round.after.clone());
+            under_way.spawn(async move {
+                let last = sweep(&cx, (&place.0, &place.1), &wanted, (periods, after)).await;
+                (place.1, last)
+            });
+        }
+        let waiting = rounds.values().filter(|it| !it.under_way);
+        let next = waiting.map(|it| it.due).min();
+        tokio::select! {
+            () = sleep_until(next.unwrap_or(now + periods.registry)) => {}
             Some(ended) = under_way.join_next() => {
                 let (registry, last) = ended.expect("a round neither panics nor is cancelled alone");
-                let round = rounds.entry(registry).or_default();
-                *round = Round { under_way: false, after: last.or_else(|| round.after.take()) };
+                if let Some(round) = rounds.get_mut(&registry) {
+                    round.end(last, Instant::now(), periods.registry);
+                }
             }
         }
     }
 }
 
 /// How far a registry's rounds have come.
-#[derive(Default)]
 struct Round {
+    due: Instant,
     under_way: bool,
     /// The repository whose documents were read last; the next round goes on behind it.
     after: Option<RepositoryName>,
 }
 
-fn by_registry(
-    objects: &[Arc<ImageRepository>],
-    world: &World,
-) -> BTreeMap<(EnvironmentName, Registry), Wanted> {
-    let mut wanted: BTreeMap<(EnvironmentName, Registry), Wanted> = BTreeMap::new();
-    for object in objects {
-        if object.metadata.deletion_timestamp.is_some() {
-            continue;
+impl Round {
+    /// The first round of a registry comes at its own time within the first period.
+    fn first(registry: &Registry, now: Instant, period: Duration) -> Self {
+        let mut hasher = DefaultHasher::new();
+        registry.hash(&mut hasher);
+        let share = u32::try_from(hasher.finish() % 100).unwrap_or_default();
+        Self {
+            due: now + period * share / 100,
+            under_way: false,
+            after: None,
         }
-        for target in desired::repository(object, world).into_iter().flatten() {
-            let at = (target.environment.clone(), target.registry.clone());
+    }
+
+    fn end(&mut self, last: Option<RepositoryName>, now: Instant, period: Duration) {
+        self.under_way = false;
+        self.after = last.or_else(|| self.after.take());
+        while self.due <= now {
+            self.due += period;
+        }
+    }
+}
+
+impl Wanted {
+    fn of(
+        place: &(EnvironmentName, Registry),
+        objects: &[Arc<ImageRepository>],
+        world: &World,
+    ) -> Self {
+        let (environment, registry) = place;
+        let mut wanted = Self::default();
+        for object in objects {
+            if object.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            let targets = desired::repository(object, world).into_iter().flatten();
+            let here = targets.filter(|it| it.registry == *registry);
             wanted
-                .entry(at)
-                .or_default()
                 .targets
-                .push((Arc::clone(object), target));
+                .extend(here.map(|it| (Arc::clone(object), it)));
         }
-    }
-    for object in world.rules() {
-        let key = Key::of(Kind::Rule, &**object);
-        for target in desired::pull_through(object, world).into_iter().flatten() {
-            let at = (target.environment.clone(), target.registry.clone());
-            wanted
-                .entry(at)
-                .or_default()
-                .rules
-                .push((key.clone(), target));
+        for object in world.rules() {
+            let key = Key::of(Kind::Rule, &**object);
+            let targets = desired::pull_through(object, world).into_iter().flatten();
+            let here =
+                targets.filter(|it| it.registry == *registry && it.environment == *environment);
+            wanted.rules.extend(here.map(|it| (key.clone(), it)));
         }
-    }
-    for targets in wanted.values_mut() {
-        targets
+        wanted
             .targets
             .sort_by(|a, b| a.1.desired.name.cmp(&b.1.desired.name));
+        wanted
     }
-    wanted
+
+    fn is_nothing(&self) -> bool {
+        self.targets.is_empty() && self.rules.is_empty()
+    }
 }
 
 /// One registry's round; gives the last repository whose documents were read.
@@ -123,6 +150,9 @@ async fn sweep(
     wanted: &Wanted,
     (periods, after): (Periods, Option<RepositoryName>),
 ) -> Option<RepositoryName> {
+    if wanted.is_nothing() {
+        return None;
+    }
     let handle = match look(cx, environment, registry).await {
         Ok(handle) => handle,
         Err(error) => {

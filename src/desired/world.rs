@@ -202,7 +202,7 @@ impl World {
     }
 
     /// Which environment has each registry.
-    pub(super) fn registries(&self) -> &BTreeMap<Registry, EnvironmentName> {
+    pub fn registries(&self) -> &BTreeMap<Registry, EnvironmentName> {
         &self.declared.registries
     }
 

@@ -12,6 +12,7 @@ use super::json;
 
 mod admits;
 mod canonical;
+mod dangling;
 mod statement;
 mod words;
 

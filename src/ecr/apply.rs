@@ -8,6 +8,7 @@ use aws_sdk_ecr::types::{
     EncryptionConfiguration, EncryptionType, ImageScanningConfiguration, ImageTagMutability,
     ImageTagMutabilityExclusionFilter, ImageTagMutabilityExclusionFilterType, Tag,
 };
+use tokio::time::Instant;
 
 use super::documents;
 use super::error::{Error, ErrorKind};
@@ -43,6 +44,19 @@ impl Registry {
             self.memory.gone(name);
         }
         applied
+    }
+
+    /// Takes in that `change` repaired what somebody else had done to the repository `name`.
+    pub fn repaired(&self, name: &RepositoryName, change: &Change) {
+        let repeats = &self.memory.repeats;
+        repeats.note(name.as_str(), change, Instant::now());
+    }
+
+    /// Whether this very repair of the repository `name` was made three times within the hour, so
+    /// that somebody keeps undoing it. No call is made.
+    pub fn is_contested(&self, name: &RepositoryName, change: &Change) -> bool {
+        let repeats = &self.memory.repeats;
+        repeats.exhausted(name.as_str(), change, Instant::now())
     }
 
     async fn create(&self, name: &RepositoryName, create: &Create) -> Result<(), Error> {

@@ -15,6 +15,7 @@ mod limiter;
 mod operation;
 mod pull_through;
 mod registry;
+mod repeats;
 mod repositories;
 mod session;
 mod sessions;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::repeats::Repeats;
 use crate::domain::RepositoryName;
 use crate::domain::repository::{Observed, Reading};
 
@@ -27,6 +28,8 @@ pub(super) struct Memory {
     state: Mutex<State>,
     /// Held by who lists: two lists at a time would cost twice and tell nothing more.
     pub(super) listing: tokio::sync::Mutex<()>,
+    /// What was written how often.
+    pub(super) repeats: Repeats,
 }
 
 #[derive(Debug, Default)]

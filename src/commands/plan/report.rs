@@ -302,7 +302,11 @@ fn refused(refusal: &Refusal) -> Refused {
     let (reason, message) = outcome::of_refusal(refusal);
     let field = match refusal {
         Refusal::EncryptionImmutable => Some("encryption"),
-        Refusal::NotAdopted | Refusal::OwnedByAnother(_) | Refusal::Missing => None,
+        Refusal::PrincipalsGone(_) => Some("access"),
+        Refusal::NotAdopted
+        | Refusal::OwnedByAnother(_)
+        | Refusal::Missing
+        | Refusal::Contested(_) => None,
     };
     Refused {
         field,

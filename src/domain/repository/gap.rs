@@ -33,9 +33,23 @@ pub(super) fn gap(desired: &Desired, observed: &Observed, tags: &BTreeMap<String
         plan.changes
             .push(Change::PutImageScanningConfiguration(scan_on_push));
     }
-    plan.document(&POLICY, &desired.policy, &observed.policy);
+    match gone(&desired.policy, &observed.policy) {
+        Some(arns) => plan.principals_are_gone(arns),
+        None => plan.document(&POLICY, &desired.policy, &observed.policy),
+    }
     plan.document(&LIFECYCLE, &desired.lifecycle, &observed.lifecycle);
     plan
+}
+
+/// The roles and users whose deletion is all that the policy differs by.
+fn gone(
+    desired: &Setting<policy::Document>,
+    observed: &Reading<policy::Document>,
+) -> Option<BTreeSet<String>> {
+    match (desired, observed) {
+        (Setting::Present(desired), Reading::Present(observed)) => observed.dangling(desired),
+        _ => None,
+    }
 }
 
 /// A document of a repository: where it stands in the spec, and the calls that write it.
@@ -113,6 +127,16 @@ impl Plan {
             let keys = retired.into_iter().map(|(key, _)| key.clone());
             self.changes.push(Change::UntagResource(keys.collect()));
         }
+    }
+
+    fn principals_are_gone(&mut self, arns: BTreeSet<String>) {
+        let named = arns
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        self.differs("access", "unique ids of deleted principals", &named);
+        self.refusals.push(Refusal::PrincipalsGone(arns));
     }
 
     fn document<T: Clone + Eq>(

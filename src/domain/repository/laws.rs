@@ -149,7 +149,9 @@ fn is_held(desired: &Desired, world: &World) -> bool {
             .iter()
             .any(|it| match it {
                 Refusal::NotAdopted | Refusal::OwnedByAnother(_) | Refusal::Missing => true,
-                Refusal::EncryptionImmutable => false,
+                Refusal::EncryptionImmutable
+                | Refusal::PrincipalsGone(_)
+                | Refusal::Contested(_) => false,
             })
 }
 

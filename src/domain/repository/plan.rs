@@ -69,6 +69,11 @@ pub enum Refusal {
     EncryptionImmutable,
     /// Observe mode, and there is no such repository.
     Missing,
+    /// The policy is as desired, but that these roles or users were deleted, and IAM shows their
+    /// unique ids. To write it again would fail, or name other principals than those of before.
+    PrincipalsGone(BTreeSet<String>),
+    /// This call was made again and again, and each time somebody undid it.
+    Contested(&'static str),
 }
 
 /// One managed field that is not as desired.
