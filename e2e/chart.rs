@@ -20,6 +20,8 @@ type Ask = (
 const OURS: &str = "ecr-operator.dev";
 /// Stands for the operator's own namespace.
 const HERE: &str = "HERE";
+/// Stands for that of its probe pods.
+const PROBES: &str = "PROBES";
 
 const GRANTED: &[Ask] = &[
     ("watch", OURS, "imagerepositories", "", ""),
@@ -50,6 +52,7 @@ const GRANTED: &[Ask] = &[
         "",
         "ecr-operator",
     ),
+    ("create", "", "pods", PROBES, ""),
 ];
 
 const WITHHELD: &[Ask] = &[
@@ -81,6 +84,9 @@ const WITHHELD: &[Ask] = &[
         "another",
     ),
     ("delete", "", "pods", "team", "api"),
+    ("create", "", "pods", "team", ""),
+    ("create", "", "pods", HERE, ""),
+    ("delete", "", "pods", PROBES, ""),
     ("create", "", "pods/exec", "team", "api"),
     ("patch", "", "namespaces", "", "team"),
     (
@@ -117,7 +123,12 @@ async fn the_operator_may_do_what_it_needs_and_nothing_else() {
 async fn may(client: &Client, home: &str, ask: &Ask) -> bool {
     let (verb, group, resource, namespace, name) = *ask;
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let namespace = if namespace == HERE { home } else { namespace };
+    let probes = rights::probe_namespace(home);
+    let namespace = match namespace {
+        HERE => home,
+        PROBES => &probes,
+        named => named,
+    };
     let text = |it: &str| Some(it.to_owned());
     let mut review = SelfSubjectAccessReview::default();
     review.spec.resource_attributes = Some(ResourceAttributes {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ecr_operator::commands::rights::probe_namespace;
 use ecr_operator::controllers::certificates::{self, Keeper, Lifetimes};
 use ecr_operator::controllers::webhook_configuration::{self, Endpoint, Install, Selectors};
 use ecr_operator::domain::rewrite::Mode;
@@ -74,6 +75,7 @@ impl Called {
             .store(Some(Arc::new(rules([("prod", mode)]))));
         let install = Install {
             namespace: "ecr-operator-system".to_owned(),
+            probe_namespace: probe_namespace(&namespace),
             name: format!("ecr-operator-{namespace}"),
             endpoint: Endpoint::Url(format!("https://{}", server.address)),
             owner: None,
@@ -118,7 +120,7 @@ impl Called {
                 (&configurations, &install),
                 &keeper,
                 || Some(BTreeMap::clone(&policies.load())),
-                |it| it.clone_into(&mut refused.lock().unwrap()),
+                |it| it.refused.clone_into(&mut refused.lock().unwrap()),
                 (&woken, &term),
             )
             .await;

@@ -327,7 +327,7 @@ async fn a_policy_that_the_api_server_refuses_keeps_no_other_out_of_force() {
         .get(&called.install.name)
         .await
         .unwrap();
-    assert_eq!(configuration.webhooks.unwrap().len(), 2);
+    assert_eq!(configuration.webhooks.unwrap().len(), 3); // and the probe's
     called.in_force().await;
     called.end().await;
 }

@@ -61,7 +61,13 @@ fn status(kind: &str) -> Value {
             })),
         }),
         "LifecyclePolicy" => json!({"hash": "sha256:0123", "repositories": 7}),
-        "ImageAdmissionPolicy" => json!({"registry": "x"}),
+        "ImageAdmissionPolicy" => {
+            let mut conditions = status["conditions"].clone();
+            let reached = json!({"type": "AdmissionReachable", "status": "True", "reason": "Succeeded",
+                "message": "yes", "lastTransitionTime": time});
+            conditions.as_array_mut().unwrap().push(reached);
+            json!({"registry": "x", "conditions": conditions})
+        }
         other => panic!("{other} is not ours"),
     };
     json_patch::merge(&mut status, &more);

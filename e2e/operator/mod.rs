@@ -13,8 +13,10 @@ mod identity;
 mod life;
 mod observing;
 mod ownership;
+mod reach;
 mod replicas;
 mod scene;
+mod told;
 mod weather;
 
 /// The longest that anything is waited for; what is awaited comes in seconds on an idle machine.

@@ -79,10 +79,11 @@ async fn a_replica_says_what_it_waits_for(scene: &Scene) -> Operator {
 }
 
 /// Waits until the operator answers with this text, in part.
-async fn shows(operator: &Operator, path: &str, text: &str) {
+pub(super) async fn shows(operator: &Operator, path: &str, text: &str) {
+    let mut said = String::new();
     let shown = async {
         loop {
-            let said = match get(&operator.health, path).await {
+            said = match get(&operator.health, path).await {
                 Ok(said) => said,
                 Err(error) => error.to_string(),
             };
@@ -93,7 +94,7 @@ async fn shows(operator: &Operator, path: &str, text: &str) {
         }
     };
     let shown = timeout(PATIENCE, shown).await;
-    shown.unwrap_or_else(|_| panic!("{path} never said {text:?}"));
+    assert!(shown.is_ok(), "{path} never said {text:?}, but\n{said}");
 }
 
 /// How many repositories a replica has made, by its own count.

@@ -55,17 +55,21 @@ impl Scene {
 
     /// Starts an operator that looks at every registry, and at every policy there, each second.
     pub(super) async fn operator(&self, identity: &str) -> Operator {
+        self.operator_with(identity, Vec::new()).await
+    }
+
+    /// The same with further flags, which win.
+    pub(super) async fn operator_with(&self, identity: &str, flags: Vec<String>) -> Operator {
+        let periods = [
+            "--sweep-period=1s",
+            "--document-period=1s",
+            "--facts-period=1h",
+        ];
         let role = Role {
             program: env!("CARGO_BIN_EXE_ecr-operator").into(),
             cluster_id: "east".to_owned(),
             identity: identity.to_owned(),
-            flags: [
-                "--sweep-period=1s",
-                "--document-period=1s",
-                "--facts-period=1h",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            flags: [periods.map(str::to_owned).to_vec(), flags].concat(),
         };
         self.stage.operator(&role).await.unwrap()
     }

@@ -1,5 +1,5 @@
-//! Conditions as kstatus reads them: Ready, Reconciling, Stalled, each with one reason of a closed
-//! set. They are written for people and for `kubectl wait`; nothing of ours reads them to decide.
+//! Conditions as kstatus reads them: Ready, Reconciling, Stalled, and one of image policies; each with
+//! one reason of a closed set. They are written for people and for `kubectl wait`; nothing of ours reads them to decide.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
     /// Ready (everything the spec asks for is in place), Reconciling (work is under way, or a call
-    /// is retried) or Stalled (a person has to act).
+    /// is retried), Stalled (a person has to act) or, on an ImageAdmissionPolicy,
+    /// AdmissionReachable (the API server reaches the operator about new pods).
     #[serde(rename = "type")]
     #[schemars(with = "String", length(max = 63))]
     pub type_: ConditionType,
@@ -39,6 +40,8 @@ pub enum ConditionType {
     Reconciling,
     /// No retry helps: a person has to act.
     Stalled,
+    /// The API server reaches us about new pods: on image policies in force.
+    AdmissionReachable,
     /// Written by a version that knows more types.
     #[serde(other)]
     Other,
@@ -89,15 +92,17 @@ pub enum Reason {
     Missing,
     /// The credentials belong to another account than the declared one.
     IdentityMismatch,
-    /// AWS denies the call.
+    /// AWS, or the API server, denies the call.
     AccessDenied,
     /// AWS throttles; retried with patience.
     Throttled,
-    /// AWS, or the way there, does not answer; retried.
+    /// AWS, or the way there, does not answer; retried. Of admission: the API server does not reach us.
     Unreachable,
+    /// The API server admits pods without asking us.
+    NotCalled,
     /// A quota of the account is exhausted.
     LimitExceeded,
-    /// AWS refuses what we send as invalid.
+    /// AWS, or the API server, refuses what we send as invalid.
     Rejected,
     /// ECR cannot use the rule's upstream with the given credentials.
     UpstreamRefused,

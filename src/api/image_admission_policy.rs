@@ -37,6 +37,11 @@ use super::selectors::Selector;
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
     printcolumn(
+        name = "Reachable",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"AdmissionReachable\")].status"
+    ),
+    printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
@@ -115,7 +120,8 @@ pub struct ImageAdmissionPolicyStatus {
     /// The metadata.generation that this status was computed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling and Stalled.
+    /// Ready, Reconciling and Stalled; and AdmissionReachable: whether the API server reaches the
+    /// operator about new pods, tried every minute with a pod that is never made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map",
         "x-kubernetes-list-map-keys" = ["type"]))]

@@ -42,6 +42,9 @@ pub const VERSION: &str = "v1alpha1";
 pub const FINALIZER: &str = "ecr-operator.dev/cleanup";
 /// Annotation on a pod: its images as they were written, as JSON from path to reference.
 pub const ORIGINAL_IMAGES: &str = "ecr-operator.dev/original-images";
+/// Annotation that admission puts on a probe pod: the policies that the replica which answered has
+/// rules for, as a JSON list.
+pub const ADMISSION_PROBE: &str = "ecr-operator.dev/admission-probe";
 /// Annotation: any new value asks for one reconciliation now.
 pub const RECONCILE_AT: &str = "ecr-operator.dev/reconcile-at";
 /// Annotation: on deletion release the finalizer and touch nothing in AWS.

@@ -2,7 +2,7 @@
 //! tests run it with these rights and no others, without Helm.
 
 use anyhow::Context;
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
@@ -17,6 +17,12 @@ pub const NAME: &str = "ecr-operator";
 
 const IN_CLUSTER: &str = include_str!("../../charts/ecr-operator/files/cluster-rules.yaml");
 const IN_NAMESPACE: &str = include_str!("../../charts/ecr-operator/files/namespace-rules.yaml");
+const IN_PROBE_NAMESPACE: &str = include_str!("../../charts/ecr-operator/files/probe-rules.yaml");
+
+/// The namespace of the probe pods of an operator that lives in `namespace`.
+pub fn probe_namespace(namespace: &str) -> String {
+    format!("{namespace}-probe")
+}
 
 /// Creates, or brings up to date, the service account [`NAME`] in an existing `namespace` with the
 /// operator's rights. What is not in the namespace is named after it, so that operators under test
@@ -66,7 +72,28 @@ pub async fn grant(client: &Client, namespace: &str) -> anyhow::Result<()> {
     apply(&Api::all(client.clone()), &cluster_role).await?;
     apply(&Api::all(client.clone()), &cluster_binding).await?;
     apply(&Api::namespaced(client.clone(), namespace), &role).await?;
-    apply(&Api::namespaced(client.clone(), namespace), &binding).await
+    apply(&Api::namespaced(client.clone(), namespace), &binding).await?;
+    grant_probes(client, &probe_namespace(namespace), binding).await
+}
+
+/// The namespace of the probe pods, where no other pod may run, and the right to create them.
+async fn grant_probes(client: &Client, name: &str, binding: RoleBinding) -> anyhow::Result<()> {
+    let restricted = ("pod-security.kubernetes.io/enforce", "restricted");
+    let namespace = Namespace {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some([(restricted.0.to_owned(), restricted.1.to_owned())].into()),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    };
+    let role = Role {
+        metadata: binding.metadata.clone(),
+        rules: Some(rules(IN_PROBE_NAMESPACE)?),
+    };
+    apply(&Api::all(client.clone()), &namespace).await?;
+    apply(&Api::namespaced(client.clone(), name), &role).await?;
+    apply(&Api::namespaced(client.clone(), name), &binding).await
 }
 
 fn rules(text: &str) -> anyhow::Result<Vec<PolicyRule>> {

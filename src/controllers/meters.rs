@@ -19,6 +19,21 @@ pub struct Meters {
     pub leading: Gauge,
     /// Image policies in force.
     pub policies: Gauge,
+    /// Whether the API server reaches admission: 1, 0, or no series where it is not known.
+    pub reachable: Family<NoLabels, Gauge>,
+    /// Probes of admission, by what came of them.
+    pub probes: Family<ProbeLabels, Counter>,
+}
+
+/// No labels, for a gauge that is not there while its value is not known.
+#[derive(Clone, Debug, Default, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct NoLabels {}
+
+/// Labels of a probe of admission.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct ProbeLabels {
+    /// `Reached`, `NotReached`, `NotCalled`, or why nothing is known.
+    pub outcome: &'static str,
 }
 
 /// Labels of a reconciliation.
@@ -57,6 +72,8 @@ impl Meters {
             swept,
             leading,
             policies,
+            reachable,
+            probes,
         } = self;
         registry.register(
             "ecr_operator_reconciles",
@@ -82,6 +99,16 @@ impl Meters {
             "ecr_operator_policies",
             "Image policies in force",
             policies.clone(),
+        );
+        registry.register(
+            "ecr_operator_admission_reachable",
+            "1 if the API server reaches admission, 0 if it does not; told by the leader",
+            reachable.clone(),
+        );
+        registry.register(
+            "ecr_operator_admission_probes",
+            "Dry-run pods that were sent to see whether admission is reached, by outcome",
+            probes.clone(),
         );
     }
 }

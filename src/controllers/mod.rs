@@ -18,6 +18,7 @@ use crate::domain::names::EnvironmentName;
 use crate::ecr::{self, Identity};
 
 pub mod certificates;
+pub mod checks;
 pub mod condition;
 pub mod driver;
 pub mod environment_account;
@@ -52,6 +53,8 @@ pub struct Context {
     pub usage: Arc<usage::Known>,
     /// Who is to be reconciled next.
     pub wakes: wakes::Wakes,
+    /// What the leader has found out beside the objects.
+    pub checks: Arc<checks::Checks>,
     /// What we count.
     pub meters: Arc<meters::Meters>,
 }

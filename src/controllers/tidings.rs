@@ -1,4 +1,4 @@
-//! Events for people: one for what was done in the world, one for each transition of Ready.
+//! Events for people: one for what was done in the world, one for each transition of a condition.
 
 use kube::runtime::events::{Event, EventType};
 
@@ -16,14 +16,19 @@ pub fn warning(reason: &str, action: &str, note: &str) -> Event {
 
 /// The event of a change of Ready or of its reason; none while it stays as it is.
 pub fn of_transition(before: &[Condition], after: &[Condition]) -> Option<Event> {
-    let ready = |conditions: &[Condition]| {
-        conditions
-            .iter()
-            .find(|it| it.type_ == ConditionType::Ready)
-            .cloned()
-    };
-    let after = ready(after)?;
-    let before = ready(before);
+    of_change(ConditionType::Ready, "Reconcile", before, after)
+}
+
+/// The event of a change of any condition or of its reason, told as an outcome of `action`.
+pub fn of_change(
+    type_: ConditionType,
+    action: &str,
+    before: &[Condition],
+    after: &[Condition],
+) -> Option<Event> {
+    let find = |conditions: &[Condition]| conditions.iter().find(|it| it.type_ == type_).cloned();
+    let after = find(after)?;
+    let before = find(before);
     if before
         .as_ref()
         .is_some_and(|it| (it.status, it.reason) == (after.status, after.reason))
@@ -32,9 +37,9 @@ pub fn of_transition(before: &[Condition], after: &[Condition]) -> Option<Event>
     }
     let reason = format!("{:?}", after.reason);
     Some(match after.status {
-        ConditionStatus::True => normal(&reason, "Reconcile", &after.message),
+        ConditionStatus::True => normal(&reason, action, &after.message),
         ConditionStatus::False | ConditionStatus::Unknown => {
-            warning(&reason, "Reconcile", &after.message)
+            warning(&reason, action, &after.message)
         }
     })
 }

@@ -18,13 +18,19 @@ use crate::domain::admission;
 
 mod settle;
 
-pub use settle::{Error, Settled, lead, settle};
+pub use settle::{Error, Settled, Written, lead, settle};
 
 /// The label that says whose an object is.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "ecr-operator");
 
-/// Every `MutatingWebhook` name ends with this, after the policy's.
+/// The name of every policy's `MutatingWebhook` ends with this, after the policy's.
 pub const SUFFIX: &str = ".image-admission.ecr-operator.dev";
+
+/// The `MutatingWebhook` that only probe pods match.
+pub const PROBE: &str = "admission-probe.ecr-operator.dev";
+
+/// The label that the API server itself puts on every namespace, and lets nobody change.
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// Pods of the kubelet's own files run already.
 /// An error in a condition makes an API server pass the webhook by, so each is careful to have none.
@@ -49,6 +55,8 @@ const SOME_IMAGE_IS_FROM_ELSEWHERE: &str = r"
 pub struct Install {
     /// The operator's own namespace, whose pods are never looked at.
     pub namespace: String,
+    /// The namespace of the probe pods, which has no others.
+    pub probe_namespace: String,
     /// The name of the configuration.
     pub name: String,
     /// How the API server reaches us.
@@ -97,8 +105,7 @@ impl Install {
         BTreeSet::from([name])
     }
 
-    fn client_config(&self, policy: &str, ca_bundle: &str) -> WebhookClientConfig {
-        let path = admission::path(policy);
+    fn client_config(&self, path: String, ca_bundle: &str) -> WebhookClientConfig {
         let ca_bundle = Some(ByteString(ca_bundle.as_bytes().to_vec()));
         match &self.endpoint {
             Endpoint::Service { name, port } => WebhookClientConfig {
@@ -127,12 +134,15 @@ pub fn desired(
     policies: &BTreeMap<String, Selectors>,
     ca_bundle: &str,
 ) -> Option<MutatingWebhookConfiguration> {
-    let webhooks: Vec<_> = policies
+    if policies.is_empty() {
+        return None;
+    }
+    let webhooks = policies
         .iter()
-        .map(|(policy, selectors)| webhook(install, policy, selectors, ca_bundle))
-        .collect();
+        .map(|(policy, selectors)| webhook(install, policy, selectors, ca_bundle));
+    let webhooks = webhooks.chain([probe(install, ca_bundle)]).collect();
     let (key, value) = MANAGED_BY;
-    (!webhooks.is_empty()).then(|| MutatingWebhookConfiguration {
+    Some(MutatingWebhookConfiguration {
         metadata: ObjectMeta {
             name: Some(install.name.clone()),
             labels: Some(BTreeMap::from([(key.to_owned(), value.to_owned())])),
@@ -150,9 +160,10 @@ fn webhook(
     ca_bundle: &str,
 ) -> MutatingWebhook {
     let Selectors { namespaces, pods } = selectors;
+    let ours = [&install.namespace, &install.probe_namespace];
     let exempt = admission::SYSTEM_NAMESPACES
         .into_iter()
-        .chain([install.namespace.as_str()]);
+        .chain(ours.map(String::as_str));
     let opted_out = || none_of(REWRITE, [admission::OPTED_OUT]);
     let condition = |name: &str, expression: &str| MatchCondition {
         name: name.to_owned(),
@@ -160,14 +171,14 @@ fn webhook(
     };
     MutatingWebhook {
         name: format!("{policy}{SUFFIX}"),
-        client_config: install.client_config(policy, ca_bundle),
+        client_config: install.client_config(admission::path(policy), ca_bundle),
         rules: Some(vec![
             rule("CREATE", "pods"),
             rule("UPDATE", "pods/ephemeralcontainers"),
         ]),
         namespace_selector: Some(and(
             namespaces,
-            [none_of("kubernetes.io/metadata.name", exempt), opted_out()],
+            [none_of(NAMESPACE_NAME, exempt), opted_out()],
         )),
         object_selector: Some(and(pods, [opted_out()])),
         match_conditions: Some(vec![
@@ -179,6 +190,29 @@ fn webhook(
         timeout_seconds: Some(2),
         side_effects: "None".to_owned(),
         reinvocation_policy: Some("IfNeeded".to_owned()),
+        admission_review_versions: vec!["v1".to_owned()],
+    }
+}
+
+/// The way to us, as every policy's webhook goes it, for the pods of the probe namespace alone. It
+/// fails closed: nobody runs a pod there, and so the API server says why it could not call.
+fn probe(install: &Install, ca_bundle: &str) -> MutatingWebhook {
+    let labels = BTreeMap::from([(NAMESPACE_NAME.to_owned(), install.probe_namespace.clone())]);
+    MutatingWebhook {
+        name: PROBE.to_owned(),
+        client_config: install.client_config(admission::PROBE_PATH.to_owned(), ca_bundle),
+        rules: Some(vec![rule("CREATE", "pods")]),
+        namespace_selector: Some(LabelSelector {
+            match_labels: Some(labels),
+            match_expressions: None,
+        }),
+        object_selector: Some(LabelSelector::default()),
+        match_conditions: None,
+        match_policy: Some("Equivalent".to_owned()),
+        failure_policy: Some("Fail".to_owned()),
+        timeout_seconds: Some(2),
+        side_effects: "None".to_owned(),
+        reinvocation_policy: Some("Never".to_owned()),
         admission_review_versions: vec!["v1".to_owned()],
     }
 }

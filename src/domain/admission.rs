@@ -1,5 +1,5 @@
 //! What the admission server and its configuration agree on: which pods are never looked at, and by
-//! which path a policy is called.
+//! which path the server is called for a policy or for a probe.
 
 /// The value of the label `ecr-operator.dev/rewrite` that opts a pod or a namespace out.
 pub const OPTED_OUT: &str = "false";
@@ -17,10 +17,26 @@ pub fn path(policy: &str) -> String {
     format!("{PATH}{policy}")
 }
 
-/// The policy that is called by this path.
-pub fn policy(path: &str) -> Option<&str> {
+/// The path that the API server calls for a pod which is there only to see whether it calls at all.
+pub const PROBE_PATH: &str = "/probe";
+
+/// What the API server asks by a path.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asked<'a> {
+    /// What the policy of this name makes of a pod.
+    Policy(&'a str),
+    /// Whether it reaches us.
+    Probe,
+}
+
+/// What is asked by this path, if anything is.
+pub fn asked(path: &str) -> Option<Asked<'_>> {
+    if path == PROBE_PATH {
+        return Some(Asked::Probe);
+    }
     path.strip_prefix(PATH)
         .filter(|it| !it.is_empty() && !it.contains('/'))
+        .map(Asked::Policy)
 }
 
 const PATH: &str = "/mutate/";

@@ -6,6 +6,7 @@ mod answer;
 mod images;
 mod metrics;
 mod originals;
+mod probe;
 mod review;
 mod secrets;
 mod server;
@@ -38,6 +39,13 @@ impl Admission {
         let reviewed = review(rules, policy, body);
         self.metrics.reviewed(&reviewed, begun.elapsed());
         reviewed.answer.ok_or(Unanswered::NoReview)
+    }
+
+    /// The answer to the review of a probe pod in `body`, if there can be one.
+    fn answer_probe(&self, body: &[u8]) -> Result<Vec<u8>, Unanswered> {
+        let rules = self.rules.load();
+        let rules = rules.as_deref().ok_or(Unanswered::NotLoaded)?;
+        probe::answer(rules, body).ok_or(Unanswered::NoReview)
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Operation, to_json};
 use super::review::{Finding, Rules, Subject};
-use super::wire::{Annotations, Metadata};
+use super::wire::Metadata;
 use crate::api::ORIGINAL_IMAGES;
 use crate::domain::rewrite::{Asked, Credentials, PullPolicy, decide};
 
@@ -51,7 +51,9 @@ pub(super) fn note(subject: &Subject<'_>, rules: &Rules, findings: &[Finding<'_,
     originals.extend(rewritten(findings));
     if originals.is_empty() {
         return match present {
-            Some(_) => Note::Patch(Operation::Remove { path: member() }),
+            Some(_) => Note::Patch(Operation::Remove {
+                path: member(ORIGINAL_IMAGES),
+            }),
             None => Note::AsItIs,
         };
     }
@@ -65,7 +67,7 @@ pub(super) fn note(subject: &Subject<'_>, rules: &Rules, findings: &[Finding<'_,
     if others + ORIGINAL_IMAGES.len() + text.len() > LONGEST_ANNOTATIONS {
         return Note::elsewhere(findings);
     }
-    Note::Patch(add(metadata, annotations, text))
+    Note::Patch(annotate(metadata, ORIGINAL_IMAGES, text))
 }
 
 fn rewritten(findings: &[Finding<'_, '_>]) -> Originals {
@@ -102,30 +104,21 @@ fn believed(text: &str, subject: &Subject<'_>, rules: &Rules) -> Originals {
     originals
 }
 
-/// Adds the annotation, with as much around it as is missing.
-fn add(
-    metadata: Option<&Metadata<'_>>,
-    annotations: Option<&Annotations<'_>>,
-    text: String,
-) -> Operation {
+/// Adds an annotation, with as much around it as is missing.
+pub(super) fn annotate(metadata: Option<&Metadata<'_>>, key: &str, text: String) -> Operation {
+    let annotations = metadata.and_then(|it| it.annotations.as_ref());
     let (path, value) = match (metadata, annotations) {
-        (_, Some(_)) => (member(), Value::String(text)),
-        (Some(_), None) => (
-            "/metadata/annotations".to_owned(),
-            json!({ ORIGINAL_IMAGES: text }),
-        ),
-        (None, None) => (
-            "/metadata".to_owned(),
-            json!({"annotations": {ORIGINAL_IMAGES: text}}),
-        ),
+        (_, Some(_)) => (member(key), Value::String(text)),
+        (Some(_), None) => ("/metadata/annotations".to_owned(), json!({ key: text })),
+        (None, None) => ("/metadata".to_owned(), json!({"annotations": {key: text}})),
     };
     Operation::Add { path, value }
 }
 
-/// The JSON pointer of the annotation: a slash within a key is written `~1`.
-fn member() -> String {
+/// The JSON pointer of an annotation: a slash within a key is written `~1`.
+fn member(key: &str) -> String {
     format!(
         "/metadata/annotations/{}",
-        ORIGINAL_IMAGES.replace('~', "~0").replace('/', "~1")
+        key.replace('~', "~0").replace('/', "~1")
     )
 }

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{Admission, Unanswered};
-use crate::domain::admission;
+use crate::domain::admission::{self, Asked};
 
 /// What a client may take of us. The defaults fit API servers, which give up after two seconds.
 #[derive(Clone, Copy, Debug)]
@@ -181,9 +181,12 @@ impl Server {
 
     async fn review(&self, request: Request<Incoming>) -> Result<Vec<u8>, StatusCode> {
         let path = request.uri().path().to_owned();
-        let policy = admission::policy(&path).ok_or(StatusCode::NOT_FOUND)?;
+        let asked = admission::asked(&path).ok_or(StatusCode::NOT_FOUND)?;
         let (body, _share) = self.body(request).await?;
-        let answer = self.admission.answer(policy, &body);
+        let answer = match asked {
+            Asked::Policy(policy) => self.admission.answer(policy, &body),
+            Asked::Probe => self.admission.answer_probe(&body),
+        };
         answer.map_err(|unanswered| match unanswered {
             Unanswered::NotLoaded => StatusCode::SERVICE_UNAVAILABLE,
             Unanswered::NoReview => StatusCode::BAD_REQUEST,

@@ -12,3 +12,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 app.kubernetes.io/name: ecr-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
+
+{{/* The namespace of the probe pods. */}}
+{{- define "ecr-operator.probeNamespace" -}}
+{{ .Values.probe.namespace | default (printf "%s-probe" .Release.Namespace) }}
+{{- end }}

@@ -20,8 +20,13 @@ use tracing::warn;
 use super::args::Args;
 use super::health::{Gate, Readiness};
 use crate::commands::rights;
+use crate::controllers::Context;
 use crate::controllers::certificates::{self, Keeper, Lifetimes, Shown};
-use crate::controllers::webhook_configuration::{self, Endpoint, Install, Selectors};
+use crate::controllers::image_admission_policy::probe::{self, Probe};
+use crate::controllers::wakes::{Key, Kind};
+use crate::controllers::webhook_configuration::{
+    self, Endpoint, Install, Selectors, Settled, Written,
+};
 use crate::desired::World;
 use crate::domain::facts::Facts;
 use crate::domain::rewrite::Table;
@@ -42,7 +47,10 @@ pub(super) struct Parts {
     install: Install,
     keeper: Keeper,
     loaded: Mutex<Loaded>,
+    probe: Probe,
     readiness: Arc<Readiness>,
+    /// Notified when the webhook configuration was written.
+    written: Notify,
     /// Notified when the policies may have changed.
     woken: Notify,
 }
@@ -63,8 +71,12 @@ impl Parts {
                 port: SERVICE_PORT,
             },
         };
+        let probe_namespace = args.probe_namespace.clone();
+        let probe_namespace =
+            probe_namespace.unwrap_or_else(|| rights::probe_namespace(&args.namespace));
         let install = Install {
             namespace: args.namespace.clone(),
+            probe_namespace: probe_namespace.clone(),
             name: rights::NAME.to_owned(),
             endpoint,
             owner: None,
@@ -79,9 +91,15 @@ impl Parts {
                 names: install.host_names(),
                 lifetimes: Lifetimes::default(),
             },
+            probe: Probe {
+                pods: Api::namespaced(client.clone(), &probe_namespace),
+                namespace: probe_namespace,
+                period: args.probe_period,
+            },
             install,
             loaded: Mutex::default(),
             readiness,
+            written: Notify::new(),
             woken: Notify::new(),
         }
     }
@@ -174,21 +192,44 @@ impl Parts {
         }
     }
 
-    /// The leader's part: rotates the certificates and keeps the webhook configuration in line with
-    /// the policies of the world that `world` gives.
-    pub(super) async fn lead(&self, world: impl Fn() -> Arc<World>, term: &CancellationToken) {
-        let policies = || self.policies(&world());
-        let refused = |refused: &BTreeMap<String, String>| {
-            for (policy, why) in refused {
-                warn!(
-                    policy,
-                    why, "the API server does not take this policy's selectors"
-                );
-            }
-        };
+    /// The leader's part: rotates the certificates, keeps the webhook configuration in line with the
+    /// policies of the world, and tries whether it works.
+    pub(super) async fn lead(&self, cx: &Context, term: &CancellationToken) {
+        let policies = || self.policies(&cx.world.load());
+        let told = |settled: &Settled| self.take(cx, settled);
         let installed = (&self.configurations, &self.install);
         let woken = (&self.woken, term);
-        webhook_configuration::lead(installed, &self.keeper, policies, refused, woken).await;
+        let settle = webhook_configuration::lead(installed, &self.keeper, policies, told, woken);
+        let is_configured = || policies().is_some_and(|it| !it.is_empty());
+        tokio::select! {
+            () = settle => {}
+            () = probe::run(cx, &self.probe, is_configured, &self.written) => {}
+        }
+    }
+
+    /// Takes in what a round of the webhook configuration came to.
+    fn take(&self, cx: &Context, settled: &Settled) {
+        let Settled { written, refused } = settled;
+        if *written != Written::Nothing {
+            self.written.notify_one();
+        }
+        if **cx.checks.refused.load() == *refused {
+            return;
+        }
+        let before = cx.checks.refused.swap(Arc::new(refused.clone()));
+        for (policy, why) in refused {
+            warn!(
+                policy,
+                why, "the API server does not take this policy's selectors"
+            );
+        }
+        for policy in before.keys().chain(refused.keys()) {
+            cx.wakes.wake(Key {
+                kind: Kind::Policy,
+                namespace: None,
+                name: policy.clone(),
+            });
+        }
     }
 
     /// The policies that have rules here, with whom they are asked about; `None` before the rules

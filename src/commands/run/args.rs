@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::commands::aws::Aws;
 use crate::domain::names::ClusterId;
 
-/// Flags of `ecr-operator run`.
+/// Flags of `ecr-operator run`; the last one wins where one is given twice.
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
 pub struct Args {
     /// What this cluster calls itself in owner tags; keep it over rebuilds of the cluster
     #[arg(long, env = "ECR_OPERATOR_CLUSTER_ID", value_name = "ID")]
@@ -28,6 +29,13 @@ pub struct Args {
     /// A URL that the API server reaches admission by instead, when the operator is not a pod
     #[arg(long, value_name = "URL")]
     pub webhook_url: Option<String>,
+    /// The namespace that pods are sent to by dry runs, to see whether admission is reached; nothing is
+    /// ever made in it. Default: the operator's own with -probe at the end
+    #[arg(long, value_name = "NAMESPACE")]
+    pub probe_namespace: Option<String>,
+    /// How often that is tried
+    #[arg(long, default_value = "1m", value_parser = duration, value_name = "TIME")]
+    pub probe_period: Duration,
     /// Where /healthz, /readyz and /metrics are served
     #[arg(long, default_value = "[::]:8080", value_name = "ADDR")]
     pub health_listen: SocketAddr,

@@ -19,6 +19,7 @@ use tracing::{debug, info};
 use tracing_subscriber::EnvFilter;
 
 use crate::commands::rights;
+use crate::controllers::checks::Checks;
 use crate::controllers::driver::drive;
 use crate::controllers::lease::{Candidate, Timing};
 use crate::controllers::meters::Meters;
@@ -174,7 +175,7 @@ async fn lead(
             drive(Arc::clone(cx), stores.policies.clone(), policies),
             sweep::run(Arc::clone(cx), stores.repositories.clone(), periods),
             usage::follow(cx.client.clone(), &cx.usage),
-            admission.lead(|| cx.world.load_full(), &term),
+            admission.lead(cx, &term),
         )
     };
     tokio::select! {
@@ -182,6 +183,7 @@ async fn lead(
         () = term.cancelled() => {}
     }
     cx.meters.leading.set(0);
+    cx.meters.reachable.clear();
 }
 
 async fn context(args: &Args, client: &Client) -> Context {
@@ -203,6 +205,7 @@ async fn context(args: &Args, client: &Client) -> Context {
         ))),
         usage: Arc::new(usage::Known::default()),
         wakes: Wakes::default(),
+        checks: Arc::new(Checks::default()),
         meters: Arc::new(Meters::default()),
     }
 }
@@ -220,7 +223,9 @@ fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<impl Future<Out
 }
 
 fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Every refusal is an error to kube's client; what it means to us, we say ourselves.
+    const DEFAULT: &str = "info,kube_client::client::builder=off";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -81,13 +81,12 @@ type Configurations = Api<MutatingWebhookConfiguration>;
 /// Keeps certificates and configuration in line until `term` ends: at once when `woken` is notified
 /// or when somebody else changes either, and every minute. `policies` says which policies there are,
 /// `None` while that is not known yet: then the configuration stays as it is, since "not loaded" is
-/// not "no policy". `refused` is told which policies the API server does not take. Only the leader
-/// may run this.
+/// not "no policy". `told` hears what each round came to. Only the leader may run this.
 pub async fn lead(
     (configurations, install): (&Configurations, &Install),
     keeper: &Keeper,
     policies: impl Fn() -> Option<BTreeMap<String, Selectors>>,
-    refused: impl Fn(&BTreeMap<String, String>),
+    told: impl Fn(&Settled),
     (woken, term): (&Notify, &CancellationToken),
 ) {
     let edits = changes(configurations, &install.name);
@@ -107,7 +106,7 @@ pub async fn lead(
         );
         let next = match timeout(ROUND, round).await.unwrap_or(Err(Error::TimedOut)) {
             Ok((settled, next)) => {
-                refused(&settled.refused);
+                told(&settled);
                 writes = if settled.written == Written::Nothing {
                     0
                 } else {

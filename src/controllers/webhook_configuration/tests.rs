@@ -5,10 +5,12 @@ use proptest::prelude::*;
 use super::*;
 
 const OURS: &str = "ecr-operator-system";
+const PROBES: &str = "ecr-operator-system-probe";
 
 fn install() -> Install {
     Install {
         namespace: OURS.to_owned(),
+        probe_namespace: PROBES.to_owned(),
         name: "ecr-operator".to_owned(),
         endpoint: Endpoint::Service {
             name: "ecr-operator".to_owned(),
@@ -47,11 +49,48 @@ fn one_webhook_a_policy_in_the_order_of_names() {
         names,
         [
             "base.image-admission.ecr-operator.dev",
-            "prod.image-admission.ecr-operator.dev"
+            "prod.image-admission.ecr-operator.dev",
+            "admission-probe.ecr-operator.dev",
         ]
     );
     let yaml = serde_saphyr::to_string(&webhooks[0]).unwrap();
     expect_file!["webhook.yaml"].assert_eq(&yaml);
+}
+
+#[test]
+fn probe_pods_go_the_way_of_the_others_and_say_where_it_ends() {
+    let policies = BTreeMap::from([("prod".to_owned(), Selectors::default())]);
+    let webhooks = desired(&install(), &policies, "CA").unwrap().webhooks;
+    let [policy, probe] = &webhooks.unwrap()[..] else {
+        panic!("a policy and the probe");
+    };
+    let path = Some("/probe".to_owned());
+    let mut service = policy.client_config.service.clone().unwrap();
+    assert_ne!(service.path, path);
+    service.path = path;
+    assert_eq!(probe.client_config.service, Some(service));
+    assert_eq!(
+        probe.client_config.ca_bundle,
+        policy.client_config.ca_bundle
+    );
+    assert_eq!(probe.timeout_seconds, policy.timeout_seconds);
+    // Only where nobody runs a pod may a pod be refused on our account.
+    let called = |it: &MutatingWebhook, namespace| {
+        matches(
+            &it.namespace_selector,
+            &[("kubernetes.io/metadata.name", namespace)],
+        )
+    };
+    for (namespace, by_policy, by_probe) in [
+        ("shop", true, false),
+        (OURS, false, false),
+        (PROBES, false, true),
+    ] {
+        assert_eq!(called(policy, namespace), by_policy, "{namespace}");
+        assert_eq!(called(probe, namespace), by_probe, "{namespace}");
+    }
+    assert_eq!(policy.failure_policy.as_deref(), Some("Ignore"));
+    assert_eq!(probe.failure_policy.as_deref(), Some("Fail"));
 }
 
 #[test]
@@ -66,7 +105,7 @@ fn outside_the_cluster_we_are_called_by_address() {
         endpoint,
         ..install()
     };
-    let config = install.client_config("prod", "CA");
+    let config = install.client_config(admission::path("prod"), "CA");
     assert_eq!(
         config.url.as_deref(),
         Some("https://127.0.0.1:9443/mutate/prod")

@@ -1,0 +1,144 @@
+//! Whether the API server reaches admission: what an image policy says when the way to it is cut.
+
+use std::net::SocketAddr;
+
+use ecr_operator::commands::demo::hand::get;
+use ecr_operator::commands::demo::stage::Operator;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Duration, sleep, timeout};
+
+use super::PATIENCE;
+use super::replicas::shows;
+use super::scene::Scene;
+
+const POLICY: &str = "imageadmissionpolicies.ecr-operator.dev prod";
+
+/// The way from the API server to admission, which can be cut and mended.
+pub(super) struct Way {
+    pub(super) entrance: SocketAddr,
+    end: SocketAddr,
+    open: Option<JoinHandle<()>>,
+}
+
+impl Way {
+    /// A way to where an operator will listen.
+    pub(super) async fn open() -> Self {
+        let mut way = Self {
+            entrance: SocketAddr::from(([127, 0, 0, 1], 0)),
+            end: TcpListener::bind("127.0.0.1:0")
+                .await
+                .unwrap()
+                .local_addr()
+                .unwrap(),
+            open: None,
+        };
+        way.mend().await;
+        way
+    }
+
+    /// The flags of an operator that is at its end.
+    pub(super) fn flags(&self) -> Vec<String> {
+        vec![
+            format!("--webhook-url=https://{}", self.entrance),
+            format!("--webhook-listen={}", self.end),
+        ]
+    }
+
+    async fn mend(&mut self) {
+        let listener = TcpListener::bind(self.entrance).await.unwrap();
+        self.entrance = listener.local_addr().unwrap();
+        let end = self.end;
+        self.open = Some(tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    let mut far = TcpStream::connect(end).await?;
+                    tokio::io::copy_bidirectional(&mut near, &mut far).await
+                });
+            }
+        }));
+    }
+
+    /// Ends every connection, and refuses new ones.
+    async fn cut(&mut self) {
+        let open = self.open.take().unwrap();
+        open.abort();
+        assert!(open.await.unwrap_err().is_cancelled());
+    }
+}
+
+pub(super) async fn a_policy_says_when_it_is_not_asked(
+    scene: &Scene,
+    operator: &Operator,
+    way: &mut Way,
+) {
+    let policy = json!({
+        "apiVersion": "ecr-operator.dev/v1alpha1",
+        "kind": "ImageAdmissionPolicy",
+        "metadata": {"name": "prod"},
+        "spec": {"environment": "prod", "mode": "Audit"},
+    });
+    scene.apply(&policy.to_string()).await;
+    reached(scene, operator).await;
+
+    way.cut().await;
+    scene
+        .waits(POLICY, "condition=AdmissionReachable=False")
+        .await;
+    let shown = condition(scene).await;
+    assert!(
+        shown.starts_with("Unreachable new pods are admitted as they are: nobody listens"),
+        "{shown}"
+    );
+    scene.told("default", "Unreachable").await;
+    shows(operator, "/metrics", "ecr_operator_admission_reachable{} 0").await;
+    scene.ready(POLICY).await; // the policy itself is as it should be
+
+    way.mend().await;
+    reached(scene, operator).await;
+    nothing_is_written_while_nothing_changes(scene, operator).await;
+
+    scene.edit(POLICY, json!({"environment": "none"})).await;
+    scene.because(POLICY, "EnvironmentNotFound").await;
+    assert_eq!(condition(scene).await, "", "nothing to reach");
+}
+
+async fn reached(scene: &Scene, operator: &Operator) {
+    scene.waits(POLICY, "condition=AdmissionReachable").await;
+    shows(operator, "/metrics", "ecr_operator_admission_reachable{} 1").await;
+}
+
+/// The reason and the message of AdmissionReachable; empty where it is not there.
+async fn condition(scene: &Scene) -> String {
+    let path = "--output=jsonpath={range .status.conditions[?(@.type==\"AdmissionReachable\")]}\
+                {.reason} {.message}{end}";
+    scene.kubectl("get", POLICY, &[path]).await.unwrap()
+}
+
+async fn nothing_is_written_while_nothing_changes(scene: &Scene, operator: &Operator) {
+    let version = async || {
+        let path = "--output=jsonpath={.metadata.resourceVersion}";
+        scene.kubectl("get", POLICY, &[path]).await.unwrap()
+    };
+    let before = version().await;
+    let counted = probes(operator).await;
+    let further = async {
+        while probes(operator).await < counted + 2 {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, further)
+        .await
+        .expect("two further probes");
+    assert_eq!(version().await, before, "a heartbeat was written");
+}
+
+/// How many probes came through.
+async fn probes(operator: &Operator) -> u64 {
+    const REACHED: &str = "ecr_operator_admission_probes_total{outcome=\"Reached\"} ";
+    let metrics = get(&operator.health, "/metrics").await.unwrap();
+    let counted = metrics.lines().find_map(|it| it.strip_prefix(REACHED));
+    counted.unwrap().parse().unwrap()
+}

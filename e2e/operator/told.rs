@@ -1,0 +1,16 @@
+//! What the operator tells of the way that others take: the API server's to it, and that of nodes and
+//! builds to ECR.
+
+use super::reach;
+use super::scene::Scene;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_fail_later_is_told_before() {
+    let scene = Scene::set("told").await;
+    let mut way = reach::Way::open().await;
+    let mut flags = way.flags();
+    flags.push("--probe-period=1s".to_owned());
+    let mut operator = scene.operator_with("told", flags).await;
+    reach::a_policy_says_when_it_is_not_asked(&scene, &operator, &mut way).await;
+    operator.alive().unwrap();
+}
