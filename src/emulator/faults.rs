@@ -1,11 +1,14 @@
 //! Faults by rule: which requests suffer, and what. The first rule that hits decides.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
+use rate::Buckets;
+
+mod rate;
 
 /// Which requests suffer, and what. A field that is `None` fits every request.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -28,6 +31,9 @@ pub struct Rule {
     /// The share of the fitting requests that suffer, from 0 to 1; `None` is all of them. Which
     /// ones is spread as by chance, and the same in every run.
     pub share: Option<f64>,
+    /// Only what comes faster than so many a second suffers, counted apart for each account, region
+    /// and operation.
+    pub rate: Option<f64>,
     /// Only the n-th fitting request suffers, counted from 1.
     pub nth: Option<u64>,
     /// After this many the rule is spent.
@@ -73,6 +79,7 @@ struct Counted {
     rule: Rule,
     fitting: u64,
     suffered: u64,
+    buckets: Buckets,
 }
 
 /// The part of a request that rules look at.
@@ -93,6 +100,7 @@ impl Faults {
             rule,
             fitting: 0,
             suffered: 0,
+            buckets: Buckets::default(),
         });
     }
 
@@ -128,7 +136,11 @@ impl Counted {
         }
         self.fitting += 1;
         let chosen = self.rule.nth.is_none_or(|it| it == self.fitting)
-            && self.rule.share.is_none_or(|it| chance(self.fitting) < it);
+            && self.rule.share.is_none_or(|it| chance(self.fitting) < it)
+            && self
+                .rule
+                .rate
+                .is_none_or(|it| self.buckets.overflow(subject, it, Instant::now()));
         self.suffered += u64::from(chosen);
         chosen
     }

@@ -1,3 +1,6 @@
+use std::time::{Duration, Instant};
+
+use super::rate::Buckets;
 use super::{Effect, Faults, Rule, Subject};
 
 const SUBJECT: Subject<'static> = Subject {
@@ -107,4 +110,24 @@ fn a_rule_reads_as_it_is_documented() {
     assert_eq!(rule.effect, expected);
     let rule: Rule = serde_json::from_str(r#"{"region": "eu-west-1", "effect": "hang"}"#).unwrap();
     assert_eq!(rule.effect, Effect::Hang);
+}
+
+#[test]
+fn a_rate_lets_so_many_through_at_once_and_counts_operations_apart() {
+    let mut buckets = Buckets::default();
+    let now = Instant::now();
+    let mut over =
+        |subject: &Subject<'_>, after: Duration| buckets.overflow(subject, 3.0, now + after);
+    let first: Vec<bool> = (0..4).map(|_| over(&SUBJECT, Duration::ZERO)).collect();
+    assert_eq!(first, [false, false, false, true]);
+    let other = Subject {
+        operation: "DeleteRepository",
+        ..SUBJECT
+    };
+    assert!(!over(&other, Duration::ZERO));
+    assert!(
+        !over(&SUBJECT, Duration::from_millis(400)),
+        "one more a third of a second later"
+    );
+    assert!(over(&SUBJECT, Duration::from_millis(400)));
 }
