@@ -108,6 +108,10 @@ pub enum Reason {
     UpstreamRefused,
     /// A role or user that the policy admits was deleted in IAM.
     DanglingPrincipal,
+    /// A lifecycle policy would expire more images than its budget allows: it waits for approval.
+    LifecycleOverBudget,
+    /// A lifecycle policy would take an image that pods use.
+    ImageInUse,
     /// The same correction was written again and again: somebody else keeps changing it.
     Contested,
     /// Any other failed call; the message has it.

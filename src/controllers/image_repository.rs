@@ -14,6 +14,7 @@ use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::desired::{self, Stopped, Subject, Target, World};
 use crate::domain::RepositoryName;
+use crate::domain::lifecycle::safety::{Counts, Verdict};
 use crate::domain::repository::{self, Change, Difference, Observed, Plan, Refusal};
 use crate::ecr::{self, ErrorKind, Priority, Seen};
 
@@ -157,9 +158,10 @@ async fn settle_in(
     let name = &target.desired.name;
     let known = known(object, registry, &target).await?;
     let mut plan = repository::plan(&target.desired, known.as_ref());
-    if !plan.changes.is_empty() && known.is_some() {
+    if (!plan.changes.is_empty() || !plan.held.is_empty()) && known.is_some() {
         plan = repository::plan(&target.desired, registry.observe(name).await?.as_ref());
     }
+    plan = unguarded(plan, &target);
     let repairs = repairs(object, &target, known.as_ref());
     if repairs {
         plan = uncontested(registry, name, plan);
@@ -168,12 +170,14 @@ async fn settle_in(
         // The list was older than the repository, or it is our own whose reply was lost.
         Err(error) if error.kind == ErrorKind::AlreadyExists => {
             plan = repository::plan(&target.desired, registry.observe(name).await?.as_ref());
+            plan = unguarded(plan, &target);
             apply(registry, name, &plan.changes).await?;
         }
         result => result?,
     }
     let Plan {
         changes,
+        held,
         refusals,
         mut differences,
     } = plan;
@@ -181,7 +185,8 @@ async fn settle_in(
         registry.repaired(name, change);
     }
     if refusals.is_empty() && !changes.is_empty() {
-        differences.clear(); // the changes have closed them all
+        // The changes have closed all others.
+        differences.retain(|it| held.iter().any(|held| held.field == it.field));
     }
     let made = changes
         .iter()
@@ -194,6 +199,11 @@ async fn settle_in(
         differences,
         made_again,
     })
+}
+
+/// The plan with every lifecycle policy taken for safe.
+fn unguarded(plan: Plan, target: &Target) -> Plan {
+    plan.judged(&Verdict::Safe, Counts::default(), &target.desired.safety)
 }
 
 /// What is known of the repository, from the registry's list or from a read since; read anew where

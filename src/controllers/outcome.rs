@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use crate::api::conditions::Reason;
+use crate::domain::lifecycle::Safety;
 use crate::domain::pull_through;
-use crate::domain::repository::Refusal;
+use crate::domain::repository::{Because, Refusal};
 use crate::ecr::ErrorKind;
 
 /// When to come back to an object that nobody asks about.
@@ -109,6 +110,52 @@ pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
              has to make it"
                 .to_owned(),
         ),
+        Refusal::ImageInUse(in_use) => (
+            Reason::ImageInUse,
+            format!(
+                "the lifecycle policy in force takes an image in use within a day: {in_use}; keep \
+                 more images, or take the policy off"
+            ),
+        ),
+    }
+}
+
+/// What a held change means, who can help, when to try again, and the sentence that says what to do.
+pub fn of_held(because: &Because, safety: &Safety, hash: &str) -> (Reason, Cure, Retry, String) {
+    let policy = format!("LifecyclePolicy {}", safety.policy);
+    match because {
+        Because::NotPreviewed => {
+            let message = format!("ECR's preview of {policy} is under way");
+            (Reason::Progressing, Cure::Time, Retry::BackingOff, message)
+        }
+        Because::UsageNotKnown => {
+            let message = format!("{policy} waits until it is known which images pods use");
+            (Reason::Progressing, Cure::Time, Retry::BackingOff, message)
+        }
+        Because::OverBudget { counts, budget } => {
+            let message = format!(
+                "{policy} is not put: it {counts}, and may expire {budget} at most; to approve, \
+                 set its spec.safety.approvedHash to {hash}"
+            );
+            let reason = Reason::LifecycleOverBudget;
+            (reason, Cure::Person, Retry::Patiently, message)
+        }
+        Because::InUse(in_use) => {
+            let message = format!(
+                "{policy} is not put while pods use what it would take: {in_use}; keep more images"
+            );
+            (Reason::ImageInUse, Cure::Person, Retry::Patiently, message)
+        }
+        Because::Suspended(in_use) => {
+            let found = in_use
+                .as_ref()
+                .map_or(String::new(), |it| format!(": {it}"));
+            let message = format!(
+                "{policy} was taken off, since it was about to take an image in use{found}; it \
+                 stays off until its spec is edited"
+            );
+            (Reason::ImageInUse, Cure::Person, Retry::WhenAsked, message)
+        }
     }
 }
 

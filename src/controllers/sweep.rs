@@ -280,7 +280,9 @@ fn differs(handle: &ecr::Registry, object: &ImageRepository, target: &Target) ->
         Seen::Present(observed) => Some(*observed),
     };
     let plan = repository::plan(&target.desired, observed.as_ref());
-    !plan.changes.is_empty() || !image_repository::shows(object, target, &plan)
+    !plan.changes.is_empty()
+        || !plan.held.is_empty()
+        || !image_repository::shows(object, target, &plan)
 }
 
 #[cfg(test)]

@@ -166,6 +166,7 @@ fn desired(
             .transpose()?,
         policy: or_absent(layers.policy(registry)?, put(Document::RepositoryPolicy)),
         lifecycle: or_absent(layers.lifecycle(world)?, put(Document::LifecyclePolicy)),
+        safety: lifecycle::Safety::default(),
         retired_tags: retired.collect(),
         tags,
     })

@@ -11,9 +11,11 @@ use super::json;
 
 mod canonical;
 mod check;
+pub mod safety;
 
 pub use super::json::ParseError;
 pub use check::{Invalid, Violation};
+pub use safety::Safety;
 
 /// One rule, in the words of ECR's document.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -165,10 +167,25 @@ impl Document {
         json::sha256(&self.text)
     }
 
+    /// Whether it does what `other` does: they differ in nothing but what rules are said to be for.
+    pub fn acts_like(&self, other: &Self) -> bool {
+        let acts = |it: &Self| {
+            let mut value = it.value();
+            for rule in value["rules"].as_array_mut().into_iter().flatten() {
+                rule.as_object_mut().map(|it| it.remove("description"));
+            }
+            value
+        };
+        self.unknown == 0 && other.unknown == 0 && acts(self) == acts(other)
+    }
+
+    fn value(&self) -> Value {
+        serde_json::from_str(&self.text).expect("the canonical text was written as JSON")
+    }
+
     /// One line for people: the rules' priorities, and the start of the hash.
     pub fn summary(&self) -> String {
-        let value: Value =
-            serde_json::from_str(&self.text).expect("the canonical text was written as JSON");
+        let value = self.value();
         let rules = value["rules"].as_array().into_iter().flatten();
         let priorities: Vec<_> = rules.map(|it| it["rulePriority"].to_string()).collect();
         format!("rules {} sha256:{:.8}", priorities.join(", "), self.hash())

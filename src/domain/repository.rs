@@ -9,10 +9,12 @@ use super::{lifecycle, policy};
 
 mod deletion;
 mod gap;
+mod held;
 mod plan;
 mod words;
 
 pub use deletion::{Contents, Deletion, DeletionPolicy, Kept, Released, plan_deletion};
+pub use held::{Because, Held};
 pub use plan::{Change, Create, Difference, Plan, Refusal, plan};
 
 /// What one repository should be. A field that is `None` is not managed: it is left as it is.
@@ -36,6 +38,8 @@ pub struct Desired {
     pub policy: Setting<policy::Document>,
     /// The lifecycle policy.
     pub lifecycle: Setting<lifecycle::Document>,
+    /// How far the lifecycle policy may go.
+    pub safety: lifecycle::Safety,
     /// Resource tags to hold, besides the owner tags. Others on the repository are left alone.
     pub tags: BTreeMap<String, String>,
     /// Tag keys that this object once set and no longer wants.

@@ -143,7 +143,7 @@ impl Users {
     }
 
     /// A pod that both name is one; one that is counted in both alone is counted twice.
-    fn join(&mut self, other: &Self) {
+    pub(super) fn join(&mut self, other: &Self) {
         let both = self.some.intersection(&other.some).count();
         self.count += other.count - both;
         self.some.extend(other.some.iter().cloned());

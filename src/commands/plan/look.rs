@@ -117,9 +117,8 @@ async fn observe(handle: &ecr::Registry, target: &Target) -> Result<Option<Obser
         Seen::Present(observed) => *observed,
     };
     let known = under_its_uid(target, Some(&observed));
-    let in_step = repository::plan(&known.desired, Some(&observed))
-        .changes
-        .is_empty();
+    let plan = repository::plan(&known.desired, Some(&observed));
+    let in_step = plan.changes.is_empty() && plan.held.is_empty();
     if in_step && !target.desired.needs_reading(&observed) {
         return Ok(Some(observed));
     }

@@ -214,10 +214,13 @@ impl Row {
     /// What the plan of a repository comes to.
     pub(super) fn of_repository(target: &Target, plan: repository::Plan) -> Self {
         let repository::Plan {
-            changes,
+            mut changes,
+            held,
             refusals,
             differences,
         } = plan;
+        // Nobody has asked ECR what they would take.
+        changes.extend(held.into_iter().map(|it| it.change));
         let refused: Vec<_> = refusals.iter().map(refused).collect();
         let made = made(&target.desired, &changes);
         Self {
@@ -303,6 +306,7 @@ fn refused(refusal: &Refusal) -> Refused {
     let field = match refusal {
         Refusal::EncryptionImmutable => Some("encryption"),
         Refusal::PrincipalsGone(_) => Some("access"),
+        Refusal::ImageInUse(_) => Some("lifecyclePolicyRef"),
         Refusal::NotAdopted
         | Refusal::OwnedByAnother(_)
         | Refusal::Missing

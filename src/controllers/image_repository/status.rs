@@ -148,6 +148,7 @@ pub(in crate::controllers) fn shows(
 ) -> bool {
     let Plan {
         changes: _,
+        held: _,
         refusals,
         differences,
     } = plan;

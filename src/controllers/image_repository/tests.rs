@@ -41,6 +41,7 @@ fn target(environment: &str, account: &str) -> Target {
             encryption: None,
             policy: Setting::Unmanaged,
             lifecycle: Setting::Unmanaged,
+            safety: crate::domain::lifecycle::Safety::default(),
             tags: BTreeMap::new(),
             retired_tags: BTreeSet::new(),
         },

@@ -42,9 +42,11 @@ fn shown(target: &Target) -> String {
         encryption,
         policy,
         lifecycle,
+        safety,
         tags,
         retired_tags,
     } = desired;
+    assert_eq!(*safety, lifecycle::Safety::default());
     assert_eq!(
         (owner.object.as_str(), owner.uid.as_str()),
         ("payments/api", "r1")

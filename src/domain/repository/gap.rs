@@ -75,7 +75,7 @@ const LIFECYCLE: Kind<lifecycle::Document> = Kind {
 };
 
 impl Plan {
-    fn differs(
+    pub(super) fn differs(
         &mut self,
         field: &'static str,
         observed: impl fmt::Display,

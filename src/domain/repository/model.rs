@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::domain::lifecycle::safety::{Counts, Verdict};
 use crate::domain::owner::{CLUSTER, OBJECT, Ownership, UID};
 
 /// Its ARN.
@@ -152,9 +153,17 @@ pub(super) fn listed(world: &World) -> World {
     })
 }
 
-/// Makes a plan from what a read tells, and makes all its calls.
+/// The calls of a plan made from what a read tells, where no lifecycle policy takes too much.
+pub(super) fn calls(desired: &Desired, world: &World) -> Vec<Change> {
+    let plan = plan(desired, world.as_ref());
+    let nothing = Counts::default();
+    plan.judged(&Verdict::Safe, nothing, &desired.safety)
+        .changes
+}
+
+/// Makes them all.
 pub(super) fn settle(desired: &Desired, mut world: World) -> World {
-    for change in plan(desired, world.as_ref()).changes {
+    for change in calls(desired, &world) {
         apply(&mut world, &change);
     }
     world

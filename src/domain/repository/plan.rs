@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::gap::gap;
 use super::{
-    Adoption, Desired, Encryption, Management, Mutability, Observed, Setting, lifecycle, policy,
+    Adoption, Desired, Encryption, Held, Management, Mutability, Observed, Setting, lifecycle,
+    policy,
 };
+use crate::domain::lifecycle::safety::InUse;
 use crate::domain::owner::{Foreign, Ownership};
 
 /// What to do about one repository, what was refused, and how it differs from what is desired.
@@ -14,6 +16,8 @@ use crate::domain::owner::{Foreign, Ownership};
 pub struct Plan {
     /// The calls to make, in order. Empty when in step, observing or refused.
     pub changes: Vec<Change>,
+    /// Changes that wait for something; they block no other.
+    pub held: Vec<Held>,
     /// What is desired and cannot or must not be done, for a person to read.
     pub refusals: Vec<Refusal>,
     /// Every managed field that is not as desired, whether or not a change closes it.
@@ -74,6 +78,8 @@ pub enum Refusal {
     PrincipalsGone(BTreeSet<String>),
     /// This call was made again and again, and each time somebody undid it.
     Contested(&'static str),
+    /// The lifecycle policy in force is about to take an image that pods use.
+    ImageInUse(InUse),
 }
 
 /// One managed field that is not as desired.
@@ -93,7 +99,7 @@ pub fn plan(desired: &Desired, observed: Option<&Observed>) -> Plan {
         return create(desired);
     };
     match may_write(desired, observed) {
-        Ok(()) => gap(desired, observed, &desired.all_tags()),
+        Ok(()) => gap(desired, observed, &desired.all_tags()).guard(desired, observed),
         // The owner tags are another's, or none are wanted: they are no difference to show.
         Err(refusal) => Plan {
             changes: Vec::new(),
@@ -125,6 +131,7 @@ fn create(desired: &Desired) -> Plan {
     };
     Plan {
         changes,
+        held: Vec::new(), // a new repository has no images to lose
         refusals,
         differences: vec![Difference {
             field: "repositoryName",
@@ -145,6 +152,7 @@ fn creation(desired: &Desired) -> Vec<Change> {
         encryption,
         policy,
         lifecycle,
+        safety: _,
         tags: _,
         retired_tags: _,
     } = desired;

@@ -17,6 +17,7 @@ fn desired() -> Desired {
         encryption: None,
         policy: Setting::Unmanaged,
         lifecycle: Setting::Unmanaged,
+        safety: lifecycle::Safety::default(),
         tags: BTreeMap::new(),
         retired_tags: BTreeSet::new(),
     }
@@ -26,11 +27,15 @@ fn desired() -> Desired {
 fn check(desired: &Desired, observed: Option<&Observed>, expected: &Expect) {
     let Plan {
         changes,
+        held,
         refusals,
         differences,
     } = plan(desired, observed);
     let lines = [
         changes.iter().map(words).collect::<Vec<_>>(),
+        held.iter()
+            .map(|it| format!("held: {} {:?}", words(&it.change), it.because))
+            .collect(),
         refusals
             .iter()
             .map(|it| format!("refused: {it:?}"))
@@ -161,19 +166,19 @@ fn every_field_that_differs_is_put_in_one_call_each() {
         &desired,
         Some(&observed),
         &expect![[r#"
-        TagResource({"team": "payments", "tier": "1"})
-        UntagResource({"old"})
-        PutImageTagMutability(ImmutableExcept({"dev-*", "latest"}))
-        PutImageScanningConfiguration(true)
-        SetRepositoryPolicy(Ours sha256:4e23ec22)
-        PutLifecyclePolicy(rules 1 sha256:5485bc83)
-        tags: team absent -> team=payments
-        tags: tier=2 -> tier=1
-        tags: old=x -> old absent
-        imageTagMutability: MUTABLE -> IMMUTABLE_WITH_EXCLUSION (dev-*, latest)
-        scanOnPush: false -> true
-        access: Ours sha256:72ba6581 -> Ours sha256:4e23ec22
-        lifecyclePolicyRef: 3 characters, not understood -> rules 1 sha256:5485bc83"#]],
+            TagResource({"team": "payments", "tier": "1"})
+            UntagResource({"old"})
+            PutImageTagMutability(ImmutableExcept({"dev-*", "latest"}))
+            PutImageScanningConfiguration(true)
+            SetRepositoryPolicy(Ours sha256:4e23ec22)
+            held: PutLifecyclePolicy(rules 1 sha256:5485bc83) NotPreviewed
+            tags: team absent -> team=payments
+            tags: tier=2 -> tier=1
+            tags: old=x -> old absent
+            imageTagMutability: MUTABLE -> IMMUTABLE_WITH_EXCLUSION (dev-*, latest)
+            scanOnPush: false -> true
+            access: Ours sha256:72ba6581 -> Ours sha256:4e23ec22
+            lifecyclePolicyRef: 3 characters, not understood -> rules 1 sha256:5485bc83"#]],
     );
 }
 
