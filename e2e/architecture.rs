@@ -11,6 +11,11 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         &[],
         &["kube", "k8s_openapi", "aws_", "tokio", "tracing"],
     ),
+    (
+        "manifest",
+        &["domain"],
+        &["kube", "k8s_openapi", "aws_", "tokio", "tracing"],
+    ),
     ("api", &[], &["aws_", "tokio"]),
     ("desired", &["domain", "api"], &["aws_", "tokio"]),
     ("ecr", &["domain"], &["kube", "k8s_openapi"]),

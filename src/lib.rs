@@ -20,6 +20,7 @@
 //! | module | what it is for | may name |
 //! |---|---|---|
 //! | [`domain`] | names, references, desired/observed/change/plan per kind, lifecycle, access, rewrite | std, serde, serde_json, thiserror, sha2 |
+//! | [`manifest`] | find and edit image references in text, every other byte kept | domain |
 //! | [`api`] | the custom resources, wire types only | nothing of ours |
 //! | [`desired`] | spec and references to domain values; every validation error | domain, api |
 //! | [`ecr`] | the only place that names an AWS crate: sessions, registry snapshots, facts, writes | domain |
@@ -47,5 +48,6 @@ pub mod desired;
 pub mod domain;
 pub mod ecr;
 pub mod emulator;
+pub mod manifest;
 pub mod plane;
 pub mod webhook;

@@ -1,0 +1,162 @@
+//! Which format a text has, by its path and by what stands in it.
+
+use std::fmt;
+
+use super::tree::Cursor;
+
+/// What a file is, in the words of the summary.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Format {
+    /// Kubernetes objects.
+    Kubernetes,
+    /// Values of a Helm chart.
+    HelmValues,
+    /// A template of a Helm chart.
+    HelmTemplate,
+    /// A `kustomization.yaml`, or a component.
+    Kustomize,
+    /// An Argo CD Application or ApplicationSet.
+    ArgoCd,
+    /// A HelmRelease or Kustomization of Flux.
+    Flux,
+    /// A Compose file.
+    Compose,
+    /// A workflow or an action of GitHub.
+    GitHubWorkflow,
+    /// A pipeline of GitLab.
+    GitLabCi,
+    /// An ECS task definition.
+    EcsTask,
+    /// A Dockerfile or Containerfile.
+    Dockerfile,
+    /// Terraform.
+    Terraform,
+    /// A shell script, or a Makefile.
+    Shell,
+    /// Other YAML or JSON.
+    Yaml,
+    /// Nothing that names images.
+    Other,
+}
+
+impl Format {
+    /// The word of the summary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "Kubernetes",
+            Self::HelmValues => "Helm values",
+            Self::HelmTemplate => "Helm templates",
+            Self::Kustomize => "Kustomize",
+            Self::ArgoCd => "Argo CD",
+            Self::Flux => "Flux",
+            Self::Compose => "Compose",
+            Self::GitHubWorkflow => "GitHub workflows",
+            Self::GitLabCi => "GitLab CI",
+            Self::EcsTask => "ECS tasks",
+            Self::Dockerfile => "Dockerfiles",
+            Self::Terraform => "Terraform",
+            Self::Shell => "Shell",
+            Self::Yaml => "Other YAML",
+            Self::Other => "Other",
+        }
+    }
+
+    /// What the path says; documents of YAML say more.
+    pub(super) fn of_path(path: &str) -> Self {
+        let path = path.replace('\\', "/");
+        let name = path
+            .rsplit('/')
+            .next()
+            .unwrap_or(&path)
+            .to_ascii_lowercase();
+        let within = |folder: &str| path.split('/').rev().skip(1).any(|it| it == folder);
+        let extension = name.rsplit_once('.').map_or("", |it| it.1);
+        let yaml = matches!(extension, "yaml" | "yml" | "json");
+        match (&*name, extension) {
+            ("kustomization.yaml" | "kustomization.yml" | "kustomization", _) => Self::Kustomize,
+            (_, "tpl" | "gotmpl") => Self::HelmTemplate,
+            (_, "tf" | "hcl" | "tfvars") => Self::Terraform,
+            (_, "sh" | "bash" | "mk") | ("makefile" | "justfile", _) => Self::Shell,
+            _ if is_dockerfile(&name, extension) => Self::Dockerfile,
+            _ if !yaml => Self::Other,
+            _ if within("workflows") && within(".github") => Self::GitHubWorkflow,
+            ("action.yml" | "action.yaml", _) => Self::GitHubWorkflow,
+            _ if name.ends_with(".gitlab-ci.yml") || within(".gitlab") => Self::GitLabCi,
+            _ if name.starts_with("docker-compose") || name.starts_with("compose.") => {
+                Self::Compose
+            }
+            _ if name.contains("values") && extension != "json" => Self::HelmValues,
+            _ if within("values") => Self::HelmValues,
+            _ => Self::Yaml,
+        }
+    }
+
+    /// Whether it is read as YAML.
+    pub(super) fn is_yaml(self) -> bool {
+        match self {
+            Self::Kubernetes
+            | Self::HelmValues
+            | Self::Kustomize
+            | Self::ArgoCd
+            | Self::Flux
+            | Self::Compose
+            | Self::GitHubWorkflow
+            | Self::GitLabCi
+            | Self::EcsTask
+            | Self::Yaml => true,
+            Self::HelmTemplate | Self::Dockerfile | Self::Terraform | Self::Shell | Self::Other => {
+                false
+            }
+        }
+    }
+
+    /// What a document is in a file whose path says `self`.
+    pub(super) fn of_document(self, document: Cursor<'_>) -> Self {
+        let Some(version) = document.string("apiVersion") else {
+            return match self {
+                Self::Yaml => of_shape(document),
+                _ => self,
+            };
+        };
+        let kind = document.string("kind").unwrap_or_default();
+        let group = version.split_once('/').map_or("", |it| it.0);
+        match (group, kind) {
+            ("kustomize.config.k8s.io", _) => Self::Kustomize,
+            ("argoproj.io", "Application" | "ApplicationSet") => Self::ArgoCd,
+            ("helm.toolkit.fluxcd.io", "HelmRelease") => Self::Flux,
+            ("kustomize.toolkit.fluxcd.io", "Kustomization") => Self::Flux,
+            _ if kind.is_empty() => self,
+            _ => Self::Kubernetes,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+fn is_dockerfile(name: &str, extension: &str) -> bool {
+    let named = |it: &str| it.starts_with("dockerfile") || it.starts_with("containerfile");
+    named(name) && !matches!(extension, "md" | "yaml" | "yml" | "json" | "txt" | "go")
+        || matches!(extension, "dockerfile" | "containerfile")
+}
+
+/// What a document is by its keys alone.
+fn of_shape(document: Cursor<'_>) -> Format {
+    let tasks = ["containerDefinitions", "Resources", "taskDefinition"];
+    if tasks.iter().any(|it| document.get(it).is_some()) {
+        return Format::EcsTask;
+    }
+    let definition = |it: Cursor<'_>| it.get("image").is_some() && it.get("essential").is_some();
+    if document.items().next().is_some_and(definition) {
+        return Format::EcsTask;
+    }
+    let service = |it: Cursor<'_>| it.get("image").is_some() || it.get("build").is_some();
+    let services = document.get("services");
+    if services.is_some_and(|it| it.is_mapping() && it.children().any(service)) {
+        return Format::Compose;
+    }
+    Format::Yaml
+}

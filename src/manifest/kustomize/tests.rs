@@ -1,0 +1,58 @@
+use expect_test::expect;
+
+use crate::manifest::tests::check;
+
+#[test]
+fn overrides_keep_their_name() {
+    check(
+        "overlays/prod/kustomization.yaml",
+        r#"apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: shop
+images:
+- name: nginx # web
+  newTag: '1.27'
+- name: app
+  newName: quay.io/shop/app
+  digest: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+- {name: redis, newTag: 7}
+- {"name": "json"}
+"#,
+        &expect![[r#"
+            5: nginx:1.27
+            8: quay.io/shop/app@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+            10: redis:7
+            11: json (tag elsewhere)
+            +   newName: moved.example/library/nginx
+            +   newName: moved.example/shop/app
+            + - {name: redis, newName: moved.example/library/redis, newTag: 7}
+            + - {"name": "json", "newName": "moved.example/library/json"}
+        "#]],
+    );
+}
+
+#[test]
+fn patches_are_read_as_what_they_patch() {
+    check(
+        "kustomization.yml",
+        r#"patches:
+- target: {kind: Deployment}
+  patch: |-
+    - op: replace
+      path: /spec/template/spec/containers/0/image
+      value: quay.io/a/b:1
+- patch: |
+    apiVersion: apps/v1
+    kind: Deployment
+    spec: {template: {spec: {containers: [{name: web, image: 'nginx:2'}]}}}
+- patch: "- {op: replace, path: /spec/containers/0/image, value: quay.io/folded/out:1}\n"
+"#,
+        &expect![[r#"
+            6: quay.io/a/b:1
+            10: nginx:2
+            11: quay.io/folded/out:1 [Embedded]
+            +       value: moved.example/a/b:1
+            +     spec: {template: {spec: {containers: [{name: web, image: 'moved.example/library/nginx:2'}]}}}
+        "#]],
+    );
+}

@@ -1,0 +1,191 @@
+//! Image references in the texts of a GitOps repository: where they are, what they name, and how to
+//! change them with every other byte kept. Text in, sites and edits out: nothing here opens a file,
+//! knows a rule or decides what an image becomes.
+//!
+//! ```
+//! use ecr_operator::manifest;
+//!
+//! let text = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: 'nginx:1.27' # web\n";
+//! let document = manifest::read("pod.yaml", text.as_bytes());
+//! assert_eq!(document.sites[0].image, "nginx:1.27");
+//!
+//! let target = "333333333333.dkr.ecr.us-east-1.amazonaws.com/docker-hub/library/nginx:1.27";
+//! let edited = manifest::edit("pod.yaml", text, &document, &[Some(target)]).unwrap();
+//! assert_eq!(edited.text, text.replace("nginx:1.27", target));
+//! ```
+
+mod argo_cd;
+mod compose;
+mod ecs;
+mod edit;
+mod flux;
+mod format;
+mod found;
+mod github;
+mod gitlab;
+mod helm;
+mod kubernetes;
+mod kustomize;
+mod left;
+mod lines;
+mod nested;
+mod proof;
+mod site;
+mod sweep;
+mod tree;
+
+pub use edit::{Edited, Refused, edit};
+pub use format::Format;
+pub use left::{Left, Reason};
+pub use site::{Context, NewName, Scalar, Site, Stated, Style, Written};
+
+use std::collections::BTreeSet;
+
+use found::Found;
+use tree::{Cursor, Tree};
+
+/// Larger than any file that people edit; custom resource definitions in one file come to 10 MiB.
+pub const LARGEST: usize = 32 << 20;
+
+/// What a text says about images.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Document {
+    /// What it is.
+    pub format: Format,
+    /// The references that can be edited, in the order of the text.
+    pub sites: Vec<Site>,
+    /// What else names an image or may, in the order of the text.
+    pub left: Vec<Left>,
+}
+
+/// Reads a text. Of its path, relative to the repository, no more than the format is taken.
+pub fn read(path: &str, text: &[u8]) -> Document {
+    let format = Format::of_path(path);
+    let nothing = |reason| Document {
+        format,
+        sites: Vec::new(),
+        left: vec![Left {
+            line: 1,
+            text: String::new(),
+            reason,
+        }],
+    };
+    if text.len() > LARGEST {
+        return nothing(Reason::TooLarge);
+    }
+    match str::from_utf8(text) {
+        Ok(text) if !text.contains('\0') => read_text(format, text),
+        Ok(_) => nothing(Reason::Binary),
+        Err(_) if text.contains(&0) => nothing(Reason::Binary),
+        Err(_) => nothing(Reason::NotUtf8),
+    }
+}
+
+fn read_text(format: Format, text: &str) -> Document {
+    let mut document = Document {
+        format,
+        sites: Vec::new(),
+        left: Vec::new(),
+    };
+    if !may_name_images(text) {
+        return document;
+    }
+    match format {
+        Format::HelmTemplate => document.left = lines::scan(text, 1, Reason::HelmTemplate),
+        Format::Dockerfile | Format::Terraform | Format::Shell => {
+            document.left = lines::scan(text, 1, Reason::SourceText);
+        }
+        Format::Other => {}
+        _ if is_template(text) => {
+            document.format = Format::HelmTemplate;
+            document.left = lines::scan(text, 1, Reason::HelmTemplate);
+        }
+        _ => read_yaml(&mut document, text),
+    }
+    document
+}
+
+/// Whether it is worth a closer look: no image is named without one of these.
+fn may_name_images(text: &str) -> bool {
+    const SIGNS: [&str; 9] = [
+        "mage", "MAGE", "egistry", "epositor", "ocker", ".io/", "FROM", ".dev/", ".com/",
+    ];
+    SIGNS.iter().any(|it| text.contains(it))
+}
+
+/// Whether a file is a template whatever its name says: an action stands where YAML has none.
+fn is_template(text: &str) -> bool {
+    let action = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("{{-") || line.starts_with("{{/*") || line.starts_with("{{ ")
+    };
+    text.contains("{{") && text.lines().any(action)
+}
+
+fn read_yaml(document: &mut Document, text: &str) {
+    let tree = Tree::read(text);
+    let mut found = Found::new(&tree);
+    let mut formats = Vec::new();
+    for part in &tree.documents {
+        match part {
+            tree::Document::Read(None) => {}
+            tree::Document::Read(Some(root)) => {
+                let at = tree.at(*root);
+                let format = document.format.of_document(at);
+                formats.push(format);
+                read_document(&mut found, format, at);
+                if sweeps(at) {
+                    sweep::sweep(&mut found, *root, Reason::UnknownField);
+                }
+            }
+            tree::Document::Broken(bytes) => {
+                let line = 1 + text[..bytes.start].matches('\n').count();
+                let left = lines::scan(&text[bytes.clone()], line, Reason::NotYaml);
+                found.left.extend(left);
+            }
+        }
+    }
+    found.settle();
+    if let Some(first) = formats.into_iter().find(|it| *it != Format::Yaml) {
+        document.format = first;
+    }
+    document.sites = found.sites;
+    document.sites.sort_by_key(Site::start);
+    document.sites.dedup();
+    document.left = found.left;
+    let told: BTreeSet<usize> = document.left.iter().map(|it| it.line).collect();
+    let comments = sweep::comments(text);
+    let new = comments.into_iter().filter(|it| !told.contains(&it.line));
+    document.left.extend(new);
+    document.left.sort();
+    document.left.dedup();
+}
+
+fn read_document<'a>(found: &mut Found<'a>, format: Format, at: Cursor<'a>) {
+    match format {
+        Format::Kubernetes => kubernetes::read(found, at),
+        Format::HelmValues => helm::read(found, at, &Context::default()),
+        Format::Kustomize => kustomize::read(found, at),
+        Format::ArgoCd => argo_cd::read(found, at),
+        Format::Flux => flux::read(found, at),
+        Format::Compose => compose::read(found, at),
+        Format::GitHubWorkflow => github::read(found, at),
+        Format::GitLabCi => gitlab::read(found, at),
+        Format::EcsTask => ecs::read(found, at),
+        Format::Yaml => helm::read_unnamed(found, at),
+        Format::HelmTemplate
+        | Format::Dockerfile
+        | Format::Terraform
+        | Format::Shell
+        | Format::Other => {}
+    }
+}
+
+/// Our own objects name images to say what becomes of them.
+fn sweeps(document: Cursor<'_>) -> bool {
+    let version = document.string("apiVersion").unwrap_or_default();
+    !version.starts_with("ecr-operator.dev/")
+}
+
+#[cfg(test)]
+mod tests;
