@@ -254,7 +254,11 @@ async fn a_wrong_cache_is_refused() {
             secret("eu-central-1", "docker-hub"),
             images("docker.io/library/nginx"),
             images("library/nginx@sha256:0123"),
-            json!({"retrofit": "Enabled"}),
+            json!({"repositoryTemplate": {}}),
+            json!({"repositoryTemplate": {"tags": {"team": "a"}}}),
+            json!({"repositoryTemplate": {"encryption": {"type": "KMS"}}}),
+            json!({"repositoryTemplate": {"encryption": {"type": "AES256"}}}),
+            json!({"repositoryTemplate": {"tags": {"ecr-operator.dev/uid": "a"}}}),
         ],
         "cache",
     )

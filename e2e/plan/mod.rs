@@ -98,7 +98,7 @@ async fn what_would_change_is_said_by_object_and_account_and_nothing_is_written(
           dev      111111111111/eu-west-1     =
         PullThroughRule quay
           dev      111111111111/eu-central-1  =
-          dev      111111111111/eu-west-1     !  prefix quay overlaps the rule for quay/old  [Conflict]
+          dev      111111111111/eu-west-1     !  prefix quay overlaps the rule for quay/old that the registry has: choose another, or delete that rule  [Conflict]
                                                  ecrRepositoryPrefix  absent -> quay
         LifecyclePolicy broken
                                               !  spec.rules[0].selection.countNumber: archived images stay for at least 90 days; spec.rules[0].selection.storageClass: sinceImageTransitioned selects archive  [InvalidSpec]
@@ -137,7 +137,7 @@ async fn the_same_as_json_has_a_line_for_each_target_and_a_summary() {
         {"account":"111111111111","calls":["CreatePullThroughCacheRule"],"differences":[{"desired":"k8s","field":"ecrRepositoryPrefix","observed":"absent"}],"environment":"dev","kind":"PullThroughRule","object":"k8s","outcome":"Create","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[],"environment":"dev","kind":"PullThroughRule","object":"k8s","outcome":"InStep","refused":[],"region":"eu-west-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[],"environment":"dev","kind":"PullThroughRule","object":"quay","outcome":"InStep","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
-        {"account":"111111111111","calls":[],"differences":[{"desired":"quay","field":"ecrRepositoryPrefix","observed":"absent"}],"environment":"dev","kind":"PullThroughRule","object":"quay","outcome":"Refused","refused":[{"message":"prefix quay overlaps the rule for quay/old","reason":"Conflict"}],"region":"eu-west-1","schemaVersion":1,"type":"target"}
+        {"account":"111111111111","calls":[],"differences":[{"desired":"quay","field":"ecrRepositoryPrefix","observed":"absent"}],"environment":"dev","kind":"PullThroughRule","object":"quay","outcome":"Refused","refused":[{"message":"prefix quay overlaps the rule for quay/old that the registry has: choose another, or delete that rule","reason":"Conflict"}],"region":"eu-west-1","schemaVersion":1,"type":"target"}
         {"account":"","calls":[],"differences":[],"environment":"","kind":"LifecyclePolicy","object":"broken","outcome":"Refused","refused":[{"message":"spec.rules[0].selection.countNumber: archived images stay for at least 90 days; spec.rules[0].selection.storageClass: sinceImageTransitioned selects archive","reason":"InvalidSpec"}],"region":"","schemaVersion":1,"type":"target"}
         {"callsMade":18,"objects":10,"outcomes":{"Change":2,"Create":1,"InStep":3,"Refused":5,"Suspended":1},"registries":2,"schemaVersion":1,"seconds":"TIME","type":"summary","writes":{"CreatePullThroughCacheRule":1,"PutImageScanningConfiguration":1,"PutImageTagMutability":1,"SetRepositoryPolicy":1,"TagResource":1}}
     "#]].assert_eq(&lines);

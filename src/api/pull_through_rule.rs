@@ -1,10 +1,13 @@
 //! `PullThroughRule`: ECR's cache of one upstream registry, in every region of its environments.
 
+use std::collections::BTreeMap;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::conditions::Condition;
+use super::settings::{Access, Encryption, ImageTagMutability, LifecyclePolicyRef};
 use super::targets::Target;
 use super::{Toggle, rules};
 
@@ -71,6 +74,19 @@ use super::{Toggle, rules};
     .message("a role is for one of the rule's environments: add it to environments, or take the \
               entry out")
     .field_path(".roles"))]
+#[x_kube(validation = Rule::new(
+        "!has(self.roles) || self.upstreamRegistry == 'ecr' || has(self.repositoryTemplate)")
+    .message("a role is for upstreams of kind ecr and for repositoryTemplate: take roles out")
+    .field_path(".roles"))]
+#[x_kube(validation = Rule::new(
+        "!has(self.repositoryTemplate) \
+         || !(has(self.repositoryTemplate.tags) && self.repositoryTemplate.tags.size() > 0 \
+              || has(self.repositoryTemplate.encryption) \
+                 && self.repositoryTemplate.encryption.type != 'AES256') \
+         || self.environments.all(it, has(self.roles) && self.roles.exists(of, of.environment == it))")
+    .message("ECR makes repositories with tags or with a KMS key only by a role: give one for each \
+              environment in roles, or take tags and encryption out of repositoryTemplate")
+    .field_path(".roles"))]
 #[x_kube(validation = rules::fixed("upstreamRegistryUrl", FIXED))]
 #[x_kube(validation = rules::fixed("ecrRepositoryPrefix", FIXED))]
 #[x_kube(validation = rules::fixed("upstreamRepositoryPrefix", FIXED))]
@@ -112,12 +128,21 @@ pub struct PullThroughRuleSpec {
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map",
         "x-kubernetes-list-map-keys" = ["environment", "region"]))]
     pub credentials: Vec<Credential>,
-    /// The IAM role by which ECR pulls from an upstream of kind ecr, one per environment. Required
-    /// unless the upstream is a registry of the same account.
+    /// The IAM role by which ECR pulls from an upstream of kind ecr, and makes repositories by
+    /// repositoryTemplate; one per environment, of its own account. Required for an upstream of kind
+    /// ecr that is not a registry of the same account, and for a repositoryTemplate with tags or KMS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map",
         "x-kubernetes-list-map-keys" = ["environment"]))]
     pub roles: Vec<Role>,
+    /// What the repositories are given that the cache makes from now on, as an ECR repository
+    /// creation template under ecrRepositoryPrefix. Those that exist stay as they are. A template of
+    /// somebody else under the same prefix is a conflict, and left alone. Taking this field away takes
+    /// our template away. It stays, as the rule does, when this object is deleted or an environment is
+    /// taken out of environments, so that a cache which still serves pods goes on making repositories
+    /// the same way. Default: none, by which ECR makes them mutable, AES256 and without policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_template: Option<RepositoryTemplate>,
     /// Images to bring into the cache before any pod asks for them. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prewarm: Option<Prewarm>,
@@ -179,7 +204,7 @@ pub struct Credential {
     pub secret_arn: String,
 }
 
-/// The role by which ECR pulls, in one environment.
+/// The role by which ECR pulls and makes repositories, in one environment.
 #[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Role {
@@ -187,10 +212,42 @@ pub struct Role {
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = rules::environment())]
     pub environment: String,
-    /// The role's ARN; it trusts pullthroughcache.ecr.amazonaws.com. Can be changed at any time.
+    /// The role's ARN, of the environment's account. It trusts pullthroughcache.ecr.amazonaws.com to
+    /// pull from an upstream of kind ecr, and ecr.amazonaws.com to make repositories. Can be changed at
+    /// any time.
     #[schemars(length(max = 2048))]
     #[x_kube(validation = rules::role_arn())]
     pub role_arn: String,
+}
+
+/// What ECR gives the repositories that the cache makes. What an environment's defaults say does not
+/// count here.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+        "has(self.imageTagMutability) || has(self.encryption) || has(self.access) \
+         || has(self.lifecyclePolicyRef) || (has(self.tags) && self.tags.size() > 0)")
+    .message("say at least one setting, or take repositoryTemplate out"))]
+pub struct RepositoryTemplate {
+    /// Which tags can be moved. ECR brings a cached tag up to date by moving it, so a tag that cannot
+    /// be moved stays for good as it was first pulled; the status says so. Default: all (MUTABLE).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    /// Encryption at rest, which ECR keeps for a repository's life. KMS needs a role in roles. A KMS
+    /// key is of one region, so with several regions leave kmsKey out. Default: AES256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// Who else may use the repositories. Default: nobody by a repository policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// The LifecyclePolicy of the repositories. Default: none, by which they grow without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_ref: Option<LifecyclePolicyRef>,
+    /// Resource tags, which need a role in roles. Example: {team: platform}. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "rules::tags")]
+    #[x_kube(validation = rules::tag_keys())]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Images to bring into the cache.
@@ -238,7 +295,8 @@ pub struct PullThroughRuleStatus {
     pub targets: Vec<Target<RuleRecord>>,
 }
 
-/// The rule as it was made. ECR's rules bear no tags: ours is the one that equals this record.
+/// What was made, written before the calls that make it. ECR's rules and templates bear no tags:
+/// ours are those that equal this record.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleRecord {
@@ -254,6 +312,10 @@ pub struct RuleRecord {
     /// The part of the upstream.
     #[schemars(length(max = 30))]
     pub upstream_repository_prefix: String,
+    /// SHA-256 of the settings of the repository creation template; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub template_hash: Option<String>,
     /// Whether ECR could reach the upstream with the rule, when it was last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid: Option<bool>,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::api::conditions::Reason;
 use crate::domain::lifecycle::Safety;
-use crate::domain::pull_through;
 use crate::domain::repository::{Because, Refusal};
+use crate::domain::{pull_through, template};
 use crate::ecr::ErrorKind;
 
 /// When to come back to an object that nobody asks about.
@@ -163,9 +163,19 @@ pub fn of_held(because: &Because, safety: &Safety, hash: &str) -> (Reason, Cure,
 pub fn of_rule_refusal(refusal: &pull_through::Refusal) -> Reason {
     match refusal {
         pull_through::Refusal::Immutable { .. } => Reason::Immutable,
-        pull_through::Refusal::Overlap { .. } => Reason::Conflict,
+        pull_through::Refusal::Overlap { .. } | pull_through::Refusal::Foreign { .. } => {
+            Reason::Conflict
+        }
         pull_through::Refusal::TooManyRules => Reason::LimitExceeded,
         pull_through::Refusal::Missing(_) => Reason::Missing,
+    }
+}
+
+/// What a refusal of a repository creation template means; its own sentence says the rest.
+pub fn of_template_refusal(refusal: &template::Refusal) -> Reason {
+    match refusal {
+        template::Refusal::Foreign { .. } => Reason::Conflict,
+        template::Refusal::Missing(_) => Reason::Missing,
     }
 }
 

@@ -1,42 +1,72 @@
 //! `PullThroughRule`: the same cache rule in every region of its environments, tried against its
-//! upstream, with the listed tags fetched before a pod asks for them. A rule bears no owner tag; it
-//! is known by its prefix and ours if it is as desired. It stays when its object is deleted: pods
-//! may be pulling through it.
+//! upstream, with the settings of the repositories that it makes, and the listed tags fetched before
+//! a pod asks for them. Rules and templates bear no owner tags, so what is about to be made stands
+//! in status first, and ours is what equals it. Both stay when the object is deleted: pods may be
+//! pulling through the cache.
+
+use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use kube::runtime::events::Event;
 use kube::{Api, Client};
-use tracing::info;
+use tracing::{info, warn};
 
-use super::condition::{self, Summary, Verdict};
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
-use super::{Context, Stop, outcome, tidings};
+use super::{Context, Stop};
 use crate::api::PullThroughRule;
-use crate::api::conditions::Reason;
-use crate::api::pull_through_rule::{PullThroughRuleStatus, RuleRecord};
-use crate::api::targets::{Target as Shown, TargetState};
+use crate::api::pull_through_rule::PullThroughRuleStatus;
 use crate::desired::{self, CacheTarget, Stopped};
-use crate::domain::pull_through;
+use crate::domain::pull_through::{self, Change};
+use crate::domain::repository::{Management, Setting};
+use crate::domain::template;
 use crate::ecr::{self, Prewarm, Priority, Validation};
+
+mod record;
+mod status;
+
+pub(super) use status::shows;
+
+/// One registry as it was found, and what is to be done there.
+struct Look {
+    target: CacheTarget,
+    registry: ecr::Registry,
+    rule: pull_through::Plan,
+    template: template::Plan,
+}
 
 /// How one target ended.
 struct End {
     environment: String,
     region: String,
-    verdict: Verdict,
-    retry: Retry,
-    made: Made,
+    result: Result<Settled, Stop>,
 }
 
-/// What was found out and done on the way, however it ended.
-#[derive(Default)]
-struct Made {
-    /// The rule was not there before.
-    created: bool,
-    /// What stands in status about the rule; `None` where it is not ours to make.
-    record: Option<RuleRecord>,
+/// What was found out and done, however it ended.
+struct Settled {
+    look: Look,
+    /// Whether the changes were made.
+    outcome: Outcome,
+}
+
+/// How far it came.
+enum Outcome {
+    /// Nothing was written, since something of it must not be.
+    Refused,
+    /// A call failed.
+    Failed(ecr::Error),
+    /// All is as desired, or is only observed.
+    Settled(Found),
+}
+
+/// What was asked of a rule that is in place.
+struct Found {
+    /// `None`: there is no such rule to ask about.
+    validation: Option<Validation>,
+    /// The listed images that the cache has.
+    prewarmed: Vec<String>,
+    /// Why the upstream gave one of them not.
+    missed: Option<String>,
 }
 
 impl Reconcile for PullThroughRule {
@@ -51,101 +81,145 @@ impl Reconcile for PullThroughRule {
     }
 
     async fn reconcile(&self, cx: &Context) -> Done<PullThroughRuleStatus> {
+        let nothing = Done {
+            status: None,
+            events: Vec::new(),
+            retry: Retry::WhenAsked,
+        };
+        if self.metadata.deletion_timestamp.is_some() {
+            return nothing;
+        }
         let world = cx.world.load_full();
         let targets = desired::pull_through(self, &world);
-        let ends = join_all(targets.into_iter().map(|it| settle_target(cx, it))).await;
-        shown(self, ends, Timestamp::now())
+        let looks = join_all(targets.into_iter().map(|it| look(self, cx, it))).await;
+        let recorded = match record::before(self, cx, &looks).await {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                warn!(%error, "targets could not be recorded, so nothing was made");
+                return Done {
+                    retry: Retry::BackingOff,
+                    ..nothing
+                };
+            }
+        };
+        let ends = join_all(looks.into_iter().map(settle_target)).await;
+        status::done(self, recorded, ends, Timestamp::now())
     }
 }
 
-async fn settle_target(cx: &Context, target: Result<CacheTarget, Stopped>) -> End {
-    let target = match target {
-        Ok(target) => target,
-        Err(stopped) => {
-            let environment = stopped.environment.clone();
-            let region = stopped
-                .region
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let verdict = Verdict::of_stopped(&environment, &stopped);
-            return End {
-                environment,
-                region,
-                verdict,
-                retry: Retry::WhenAsked,
-                made: Made::default(),
-            };
+/// A target that was looked at, or where it is and why it was not.
+type Looked = Result<Look, (String, String, Stop)>;
+
+async fn look(
+    object: &PullThroughRule,
+    cx: &Context,
+    target: Result<CacheTarget, Stopped>,
+) -> Looked {
+    let target = target.map_err(|stopped| {
+        let region = stopped.region.as_ref().map(ToString::to_string);
+        let environment = stopped.environment.clone();
+        let region = region.unwrap_or_default();
+        (environment, region, Stop::Stopped(stopped))
+    })?;
+    let place = (
+        target.environment.to_string(),
+        target.registry.region.to_string(),
+    );
+    let seen = object.status.as_ref().and_then(|it| it.observed_generation);
+    let priority = if seen == object.metadata.generation {
+        Priority::Repair
+    } else {
+        Priority::Edit
+    };
+    let registry = match cx.registry(&target.environment, &target.registry).await {
+        Ok(registry) => registry.at(priority),
+        Err(stop) => return Err((place.0, place.1, stop)),
+    };
+    look_in(registry, target)
+        .await
+        .map_err(|error| (place.0, place.1, Stop::Failed(error)))
+}
+
+async fn look_in(registry: ecr::Registry, target: CacheTarget) -> Result<Look, ecr::Error> {
+    let rule = pull_through::plan(&target.desired, &registry.rules().await?);
+    let templates = match target.template.settings {
+        Setting::Unmanaged => BTreeMap::new(),
+        Setting::Absent | Setting::Present(_) => registry.templates().await?,
+    };
+    let template = template::plan(&target.template, &templates);
+    Ok(Look {
+        target,
+        registry,
+        rule,
+        template,
+    })
+}
+
+async fn settle_target(looked: Looked) -> End {
+    match looked {
+        Ok(look) => End {
+            environment: look.target.environment.to_string(),
+            region: look.target.registry.region.to_string(),
+            result: Ok(settle(look).await),
+        },
+        Err((environment, region, stop)) => End {
+            environment,
+            region,
+            result: Err(stop),
+        },
+    }
+}
+
+async fn settle(look: Look) -> Settled {
+    let outcome = if look.is_refused() {
+        Outcome::Refused
+    } else {
+        match carry_out(&look).await {
+            Ok(found) => Outcome::Settled(found),
+            Err(error) => Outcome::Failed(error),
         }
     };
-    let place = target.registry.to_string();
-    let mut made = Made::default();
-    let (verdict, retry) = match settle(cx, &target, &mut made).await {
-        Ok(verdict) if verdict.state == TargetState::Failing => (verdict, Retry::BackingOff),
-        Ok(verdict) => (verdict, Retry::WhenAsked),
-        Err(stop) => Verdict::of_stop(&place, &stop),
-    };
-    let environment = target.environment.to_string();
-    End {
-        environment,
-        region: target.registry.region.to_string(),
-        verdict,
-        retry,
-        made,
-    }
+    Settled { look, outcome }
 }
 
-async fn settle(cx: &Context, target: &CacheTarget, made: &mut Made) -> Result<Verdict, Stop> {
-    let registry = cx
-        .registry(&target.environment, &target.registry)
-        .await?
-        .at(Priority::Create);
-    settle_in(&registry, target, made)
-        .await
-        .map_err(Stop::Failed)
-}
-
-async fn settle_in(
-    registry: &ecr::Registry,
-    target: &CacheTarget,
-    made: &mut Made,
-) -> Result<Verdict, ecr::Error> {
-    let place = target.registry.to_string();
-    let plan = pull_through::plan(&target.desired, &registry.rules().await?);
-    if let Some(refusal) = plan.refusals.first() {
-        let reason = outcome::of_rule_refusal(refusal);
-        return Ok(Verdict::stopped(&place, reason, &refusal.to_string()));
+/// Makes the changes. The template goes first: what the cache makes without it keeps ECR's own
+/// encryption for life.
+async fn carry_out(look: &Look) -> Result<Found, ecr::Error> {
+    let Look {
+        target,
+        registry,
+        rule,
+        template,
+    } = look;
+    let prefix = &target.desired.rule.prefix;
+    for change in &template.changes {
+        registry.apply_template(change).await?;
+        info!(registry = %target.registry, %prefix, change = change.operation(), "applied");
     }
-    for change in &plan.changes {
+    for change in &rule.changes {
         registry.apply_rule(change).await?;
-        made.created |= matches!(change, pull_through::Change::CreatePullThroughCacheRule(_));
-        info!(registry = %target.registry, prefix = %target.desired.rule.prefix, "applied");
+        info!(registry = %target.registry, %prefix, change = change.operation(), "applied");
     }
-    let rule = &target.desired.rule;
-    let validation = registry.validate(&rule.prefix).await?;
-    let record = made.record.insert(RuleRecord {
-        account_id: target.registry.account.to_string(),
-        ecr_repository_prefix: rule.prefix.to_string(),
-        upstream_registry_url: rule.source.url().to_owned(),
-        upstream_repository_prefix: rule.upstream_prefix.to_string(),
-        valid: validation.as_ref().map(|it| *it == Validation::Valid),
+    let mut found = Found {
+        validation: registry.validate(prefix).await?,
         prewarmed: Vec::new(),
-    });
-    if let Some(Validation::Failed(why)) = validation {
-        let message = format!("ECR cannot use the upstream: {why}");
-        return Ok(Verdict::failing(&place, Reason::UpstreamRefused, &message));
+        missed: None,
+    };
+    if found.validation == Some(Validation::Valid)
+        && target.desired.management == Management::Manage
+    {
+        found.missed = prewarm(registry, target, &mut found.prewarmed).await?;
     }
-    prewarm(registry, target, &mut record.prewarmed).await
+    Ok(found)
 }
 
-/// Fetches each listed tag that the cache does not have. Those it has cost one list and nothing of
-/// the upstream's quota.
+/// Fetches each listed tag that the cache does not have, up to the first that the upstream does not
+/// give. Those it has cost one list and nothing of the upstream's quota.
 async fn prewarm(
     registry: &ecr::Registry,
     target: &CacheTarget,
     prewarmed: &mut Vec<String>,
-) -> Result<Verdict, ecr::Error> {
-    let place = target.registry.to_string();
+) -> Result<Option<String>, ecr::Error> {
     for (repository, tag) in &target.prewarm {
         let name = format!("{repository}:{tag}");
         if registry.images(repository).await?.tags.contains_key(tag) {
@@ -163,68 +237,27 @@ async fn prewarm(
             | Prewarm::UpstreamTooManyRequests(why)
             | Prewarm::UpstreamUnavailable(why) => why,
         };
-        let message = format!("prewarm of {name}: {failed}");
-        return Ok(Verdict::failing(&place, Reason::UpstreamRefused, &message));
+        return Ok(Some(format!("prewarm of {name}: {failed}")));
     }
-    Ok(Verdict::ready(&place, Reason::Succeeded))
+    Ok(None)
 }
 
-fn shown(object: &PullThroughRule, ends: Vec<End>, now: Timestamp) -> Done<PullThroughRuleStatus> {
-    let before = object.status.clone().unwrap_or_default();
-    let verdicts: Vec<Verdict> = ends.iter().map(|it| it.verdict.clone()).collect();
-    let retry = ends
-        .iter()
-        .map(|it| it.retry)
-        .max()
-        .unwrap_or(Retry::WhenAsked);
-    let summary = Summary::of(&verdicts);
-    let mut conditions = before.conditions.clone();
-    condition::summarise(&mut conditions, &summary, object.metadata.generation, now);
-    let mut events: Vec<Event> = Vec::new();
-    for end in ends.iter().filter(|it| it.made.created) {
-        let note = format!("in {}", end.verdict.place);
-        events.push(tidings::normal(
-            "RuleCreated",
-            "CreatePullThroughCacheRule",
-            &note,
-        ));
+impl Look {
+    /// Nothing is written where something of it must not be: a rule without its template would make
+    /// repositories that can never be as desired.
+    fn is_refused(&self) -> bool {
+        !self.rule.refusals.is_empty() || !self.template.refusals.is_empty()
     }
-    events.extend(tidings::of_transition(&before.conditions, &conditions));
-    let records = ends.iter().filter_map(|it| it.made.record.as_ref());
-    let valid = records.clone().filter(|it| it.valid == Some(true)).count();
-    let prefix = records.map(|it| it.ecr_repository_prefix.clone()).next();
-    let status = PullThroughRuleStatus {
-        observed_generation: object.metadata.generation,
-        conditions,
-        ecr_repository_prefix: prefix.or(before.ecr_repository_prefix),
-        targets_ready: Some(summary.fraction()),
-        targets_valid: Some(format!("{valid}/{}", ends.len())),
-        targets: ends.into_iter().map(target).collect(),
-    };
-    Done {
-        status: Some(status),
-        events,
-        retry,
-    }
-}
 
-fn target(end: End) -> Shown<RuleRecord> {
-    let End {
-        environment,
-        region,
-        verdict,
-        made,
-        ..
-    } = end;
-    Shown {
-        environment,
-        region,
-        state: verdict.state,
-        reason: Some(verdict.reason),
-        message: (verdict.state != TargetState::Ready).then_some(verdict.message),
-        arn: None,
-        uri: None,
-        differences: Vec::new(),
-        record: made.record,
+    /// Whether there is something to write.
+    fn is_to_write(&self) -> bool {
+        let changes = !self.rule.changes.is_empty() || !self.template.changes.is_empty();
+        changes && !self.is_refused()
+    }
+
+    /// Whether the rule was not there before.
+    fn makes_the_rule(&self) -> bool {
+        let makes = |it: &Change| matches!(it, Change::CreatePullThroughCacheRule(_));
+        self.rule.changes.iter().any(makes)
     }
 }

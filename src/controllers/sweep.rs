@@ -8,20 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::runtime::reflector::Store;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
+use super::stores::Stores;
 use super::wakes::{Key, Kind};
 use super::{Context, Stop, image_repository};
-use crate::api::ImageRepository;
+use crate::api::{ImageRepository, PullThroughRule};
 use crate::desired::{self, CacheTarget, Target, World};
 use crate::domain::names::EnvironmentName;
-use crate::domain::pull_through;
 use crate::domain::repository;
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr::{self, ErrorKind, Priority, Seen};
+
+mod rules;
 
 /// How often things are looked at.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +37,13 @@ pub struct Periods {
 #[derive(Default)]
 struct Wanted {
     targets: Vec<(Arc<ImageRepository>, Target)>,
-    rules: Vec<(Key, CacheTarget)>,
+    rules: Vec<(Arc<PullThroughRule>, CacheTarget)>,
 }
 
-/// Sweeps until dropped, for the objects in `repositories`: these have the latest status, which the
-/// world has not. Each registry has rounds of its own, so that a slow or silent one is late itself
+/// Sweeps until dropped, for the objects in `stores`: these have the latest status, which the world
+/// has not. Each registry has rounds of its own, so that a slow or silent one is late itself
 /// and delays no other, and so that not all are asked at once.
-pub async fn run(cx: Arc<Context>, repositories: Store<ImageRepository>, periods: Periods) {
+pub async fn run(cx: Arc<Context>, stores: Stores, periods: Periods) {
     let mut rounds: BTreeMap<Registry, Round> = BTreeMap::new();
     let mut under_way = JoinSet::new();
     loop {
@@ -56,7 +57,7 @@ pub async fn run(cx: Arc<Context>, repositories: Store<ImageRepository>, periods
             }
             round.under_way = true;
             let place = (environment.clone(), registry.clone());
-            let wanted = Wanted::of(&place, &repositories.state(), &world);
+            let wanted = Wanted::of(&place, &stores, &world);
             let (cx, after) = (Arc::clone(&cx), round.after.clone());
             under_way.spawn(async move {
                 let last = sweep(&cx, (&place.0, &place.1), &wanted, (periods, after)).await;
@@ -108,29 +109,26 @@ impl Round {
 }
 
 impl Wanted {
-    fn of(
-        place: &(EnvironmentName, Registry),
-        objects: &[Arc<ImageRepository>],
-        world: &World,
-    ) -> Self {
+    fn of(place: &(EnvironmentName, Registry), stores: &Stores, world: &World) -> Self {
         let (environment, registry) = place;
         let mut wanted = Self::default();
-        for object in objects {
+        for object in stores.repositories.state() {
             if object.metadata.deletion_timestamp.is_some() {
                 continue;
             }
-            let targets = desired::repository(object, world).into_iter().flatten();
+            let targets = desired::repository(&object, world).into_iter().flatten();
             let here = targets.filter(|it| it.registry == *registry);
             wanted
                 .targets
-                .extend(here.map(|it| (Arc::clone(object), it)));
+                .extend(here.map(|it| (Arc::clone(&object), it)));
         }
-        for object in world.rules() {
-            let key = Key::of(Kind::Rule, &**object);
-            let targets = desired::pull_through(object, world).into_iter().flatten();
+        for object in stores.rules.state() {
+            let targets = desired::pull_through(&object, world).into_iter().flatten();
             let here =
                 targets.filter(|it| it.registry == *registry && it.environment == *environment);
-            wanted.rules.extend(here.map(|it| (key.clone(), it)));
+            wanted
+                .rules
+                .extend(here.map(|it| (Arc::clone(&object), it)));
         }
         wanted
             .targets
@@ -167,7 +165,7 @@ async fn sweep(
         .filter(|(object, target)| differs(&handle, object, target))
         .map(|(object, _)| Key::of(Kind::Repository, &**object));
     let mut differing: Vec<Key> = repositories.collect();
-    differing.extend(differing_rules(&handle, wanted).await);
+    differing.extend(rules::differing(&handle, &wanted.rules).await);
     let found = u64::try_from(differing.len()).unwrap_or(u64::MAX);
     for key in differing {
         cx.wakes.wake(key);
@@ -242,33 +240,6 @@ fn share(count: usize, periods: Periods) -> usize {
     )]
     let share = (f64::from(count) / rounds.max(1.0)).ceil() as usize;
     share
-}
-
-/// The cache rules that are not as they should be: one list for all of a registry's.
-async fn differing_rules(handle: &ecr::Registry, wanted: &Wanted) -> Vec<Key> {
-    if wanted.rules.is_empty() {
-        return Vec::new();
-    }
-    let observed = match handle.rules().await {
-        Ok(observed) => observed,
-        Err(error) => {
-            warn!(
-                error = &error as &dyn std::error::Error,
-                "cache rules not compared"
-            );
-            return Vec::new();
-        }
-    };
-    let differs = |it: &CacheTarget| {
-        let plan = pull_through::plan(&it.desired, &observed);
-        !plan.changes.is_empty() || !plan.refusals.is_empty()
-    };
-    wanted
-        .rules
-        .iter()
-        .filter(|(_, it)| differs(it))
-        .map(|(key, _)| key.clone())
-        .collect()
 }
 
 /// Whether there is something to do, or something else to show than what status has: a repository

@@ -141,7 +141,7 @@ impl Wishes {
             }
         }
         concerned.extend(self.rivals(before, world, &changed));
-        if !environments.is_empty() || !of(Kind::Rule).is_empty() {
+        if !environments.is_empty() || !lifecycles.is_empty() || !of(Kind::Rule).is_empty() {
             concerned.extend(world.rules().map(|it| Key::of(Kind::Rule, &**it)));
         }
         // Environments and lifecycle policies count the repositories that use them, and admission

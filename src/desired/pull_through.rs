@@ -10,11 +10,15 @@ use super::world::seniority;
 use super::{Environment, Stopped, World};
 use crate::api::PullThroughRule;
 use crate::api::conditions::Reason;
-use crate::api::pull_through_rule::UpstreamRegistry;
+use crate::api::pull_through_rule::{Credential, RuleRecord, UpstreamRegistry};
 use crate::domain::names::EnvironmentName;
-use crate::domain::pull_through::{Desired, Prefix, Rule, Source, Upstream};
+use crate::domain::pull_through::{
+    Authentication, Claim, Desired, Invalid, Prefix, RoleArn, Rule, SecretArn, Source, Upstream,
+};
 use crate::domain::reference::Reference;
-use crate::domain::{Registry, RepositoryName};
+use crate::domain::{Registry, RepositoryName, template};
+
+mod settings;
 
 /// One rule in one registry, as it should be.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,8 +27,10 @@ pub struct CacheTarget {
     pub environment: EnvironmentName,
     /// Where.
     pub registry: Registry,
-    /// What.
+    /// The rule.
     pub desired: Desired,
+    /// What ECR gives the repositories that it makes below the rule's prefix.
+    pub template: template::Desired,
     /// What to bring into the cache: repositories below the prefix, with a tag each.
     pub prewarm: Vec<(RepositoryName, String)>,
 }
@@ -55,12 +61,19 @@ fn targets(
 ) -> Vec<Result<CacheTarget, Stopped>> {
     let target = |registry: &Registry| {
         let rule = rule(object, environment, registry, world)?;
+        let place = Place {
+            environment,
+            registry,
+            record: recorded(object, environment, registry, &rule.prefix),
+        };
         Ok(CacheTarget {
             environment: environment.name.clone(),
             registry: registry.clone(),
+            template: settings::template(object, &rule.prefix, &place, world)?,
             prewarm: prewarm(object, &rule)?,
             desired: Desired {
                 management: environment.management,
+                claim: place.record.map_or(Claim::New, |_| Claim::Recorded),
                 rule,
             },
         })
@@ -68,6 +81,30 @@ fn targets(
     let in_region =
         |it: &Registry| target(it).map_err(|stopped: Stopped| stopped.in_region(&it.region));
     environment.registries.iter().map(in_region).collect()
+}
+
+/// One registry, and what status says that was made there.
+struct Place<'a> {
+    environment: &'a Environment,
+    registry: &'a Registry,
+    record: Option<&'a RuleRecord>,
+}
+
+/// What status says that was made for `prefix` in a registry.
+fn recorded<'a>(
+    object: &'a PullThroughRule,
+    environment: &Environment,
+    registry: &Registry,
+    prefix: &Prefix,
+) -> Option<&'a RuleRecord> {
+    let targets = object.status.iter().flat_map(|it| &it.targets);
+    let mut here = targets.filter(|it| {
+        it.environment == environment.name.as_str() && it.region == registry.region.as_str()
+    });
+    let record = here.find_map(|it| it.record.as_ref())?;
+    let is_it = record.account_id == registry.account.as_str()
+        && record.ecr_repository_prefix == prefix.as_str();
+    is_it.then_some(record)
 }
 
 /// The rule in one registry of an environment, where no older object has its prefix.
@@ -116,37 +153,71 @@ fn asked(
     let upstream_prefix = within
         .parse()
         .map_err(|it| Stopped::invalid("spec.upstreamRepositoryPrefix", it))?;
-    let here = |name: &str| name == environment.name.as_str();
-    let mut credentials = spec.credentials.iter().enumerate();
-    let credential = credentials
-        .find(|(_, it)| here(&it.environment) && it.region == registry.region.as_str())
-        .map(|(i, it)| {
-            let field = format!("spec.credentials[{i}].secretArn");
-            it.secret_arn
-                .parse()
-                .map_err(|it| Stopped::invalid(field, it))
-        });
-    let role = spec
-        .roles
-        .iter()
-        .enumerate()
-        .find(|(_, it)| here(&it.environment))
-        .map(|(i, it)| {
-            let field = format!("spec.roles[{i}].roleArn");
-            it.role_arn
-                .parse()
-                .map_err(|it| Stopped::invalid(field, it))
-        });
+    let credential = credential(object, environment, registry)?;
+    let role = role(object, environment, registry)?;
+    let is_for_rule = upstream.authentication() == Authentication::Role;
+    let (place, credential) = credential.unzip();
     let rule = Rule {
         prefix,
         source,
         upstream_prefix,
-        credential: credential.transpose()?,
-        role: role.transpose()?,
+        credential,
+        role: role.filter(|_| is_for_rule || spec.repository_template.is_none()),
     };
-    rule.check(registry)
-        .map_err(|it| Stopped::invalid("spec", it))?;
+    rule.check(registry).map_err(|invalid| {
+        let field = match (&invalid, place) {
+            (Invalid::SecretElsewhere { .. }, Some(i)) => format!("credentials[{i}].secretArn"),
+            _ => invalid.field().to_owned(),
+        };
+        Stopped::invalid(format!("spec.{field}"), invalid)
+    })?;
     Ok(rule)
+}
+
+/// The secret for one registry, and its place in the spec.
+fn credential(
+    object: &PullThroughRule,
+    environment: &Environment,
+    registry: &Registry,
+) -> Result<Option<(usize, SecretArn)>, Stopped> {
+    let mut credentials = object.spec.credentials.iter().enumerate();
+    let here = credentials.find(|(_, it)| {
+        it.environment == environment.name.as_str() && it.region == registry.region.as_str()
+    });
+    let parse = |(i, it): (usize, &Credential)| match it.secret_arn.parse() {
+        Ok(arn) => Ok((i, arn)),
+        Err(error) => Err(Stopped::invalid(
+            format!("spec.credentials[{i}].secretArn"),
+            error,
+        )),
+    };
+    here.map(parse).transpose()
+}
+
+/// The role for one registry, which ECR takes from the registry's own account only.
+fn role(
+    object: &PullThroughRule,
+    environment: &Environment,
+    registry: &Registry,
+) -> Result<Option<RoleArn>, Stopped> {
+    let mut roles = object.spec.roles.iter().enumerate();
+    let here = roles.find(|(_, it)| it.environment == environment.name.as_str());
+    let Some((i, role)) = here else {
+        return Ok(None);
+    };
+    let field = format!("spec.roles[{i}].roleArn");
+    let arn: RoleArn = role
+        .role_arn
+        .parse()
+        .map_err(|it| Stopped::invalid(&field, it))?;
+    if *arn.account() != registry.account {
+        let account = registry.account.clone();
+        return Err(Stopped::invalid(
+            field,
+            Invalid::RoleElsewhere { arn, account },
+        ));
+    }
+    Ok(Some(arn))
 }
 
 fn upstream(it: UpstreamRegistry) -> Upstream {

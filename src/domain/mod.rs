@@ -14,6 +14,7 @@ pub mod pull_through;
 pub mod reference;
 pub mod repository;
 pub mod rewrite;
+pub mod template;
 pub mod usage;
 
 pub use names::{AccountId, Region, Registry, RepositoryName};

@@ -7,10 +7,12 @@ use std::str::FromStr;
 
 use super::names::{AccountId, InvalidName, Region, Registry, RepositoryName};
 
+mod arn;
 mod plan;
 mod upstream;
 
 pub use super::repository::{Difference, Management};
+pub use arn::{RoleArn, SecretArn};
 pub use plan::{Change, Plan, Refusal, plan};
 pub use upstream::{Authentication, InvalidSource, Source, Upstream};
 
@@ -23,8 +25,19 @@ pub const MOST_RULES: usize = 50;
 pub struct Desired {
     /// Whether anything may be written at all.
     pub management: Management,
+    /// Whether a rule that is there already is ours to change.
+    pub claim: Claim,
     /// The rule.
     pub rule: Rule,
+}
+
+/// Whose a rule is that is there already. One that is as desired is in step, whoever made it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claim {
+    /// Status has it: we made it, or found it as desired.
+    Recorded,
+    /// Nothing is known of it: somebody else's.
+    New,
 }
 
 /// A rule as one asks for it. ECR can change its credential and role later, nothing else.
@@ -63,13 +76,16 @@ pub struct Observed {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Invalid {
     /// The upstream asks for a sign-in.
-    #[error("{0} needs a secret with its credentials in {1}")]
+    #[error("ECR pulls from {0} only with credentials: give a secret of {1}")]
     SecretMissing(Upstream, Registry),
     /// The upstream takes no secret.
-    #[error("{0} takes no secret")]
+    #[error("ECR takes no credentials for {0}: take the entry out")]
     SecretNotTaken(Upstream),
     /// ECR reads the secret in the rule's own account and region only.
-    #[error("secret {arn} is not in {registry}, where the rule is")]
+    #[error(
+        "secret {arn} is not in {registry}, where the rule is, and ECR reads secrets of the rule's \
+         own account and region only: give one of them"
+    )]
     SecretElsewhere {
         /// The secret.
         arn: SecretArn,
@@ -77,13 +93,13 @@ pub enum Invalid {
         registry: Registry,
     },
     /// Another account's ECR is read with a role.
-    #[error("reading {0} from another account needs a role")]
+    #[error("ECR reads {0} of another account only by a role: give one for the environment")]
     RoleMissing(String),
     /// Only an ECR upstream takes a role.
-    #[error("{0} takes no role")]
+    #[error("ECR takes no role for {0}: take the entry out")]
     RoleNotTaken(Upstream),
     /// The role must be of the account that the rule is in.
-    #[error("role {arn} is not in account {account}, where the rule is")]
+    #[error("role {arn} is not of account {account}, where the rule is: give one that is")]
     RoleElsewhere {
         /// The role.
         arn: RoleArn,
@@ -91,8 +107,25 @@ pub enum Invalid {
         account: AccountId,
     },
     /// ECR takes an upstream prefix only below a prefix of its own.
-    #[error("upstreamRepositoryPrefix {0} needs an ecrRepositoryPrefix other than ROOT")]
+    #[error("{0} needs an ecrRepositoryPrefix other than ROOT")]
     UpstreamPrefixUnderRoot(Prefix),
+    /// ECR has no caches outside the `aws` partition.
+    #[error("ECR has no pull-through caches in {0}: take the environment out")]
+    NotThere(Region),
+}
+
+impl Invalid {
+    /// The field of the spec that is to blame.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::SecretMissing(..) | Self::SecretNotTaken(_) | Self::SecretElsewhere { .. } => {
+                "credentials"
+            }
+            Self::RoleMissing(_) | Self::RoleNotTaken(_) | Self::RoleElsewhere { .. } => "roles",
+            Self::UpstreamPrefixUnderRoot(_) => "upstreamRepositoryPrefix",
+            Self::NotThere(_) => "environments",
+        }
+    }
 }
 
 impl Rule {
@@ -105,6 +138,9 @@ impl Rule {
             credential,
             role,
         } = self;
+        if registry.partition() != "aws" {
+            return Err(Invalid::NotThere(registry.region.clone()));
+        }
         if *prefix == Prefix::Root && *upstream_prefix != Prefix::Root {
             return Err(Invalid::UpstreamPrefixUnderRoot(upstream_prefix.clone()));
         }
@@ -131,7 +167,7 @@ impl Rule {
             {
                 Err(Invalid::RoleMissing(source.url().to_owned()))
             }
-            (Authentication::Role, Some(arn)) if arn.account != registry.account => {
+            (Authentication::Role, Some(arn)) if *arn.account() != registry.account => {
                 Err(Invalid::RoleElsewhere {
                     arn: arn.clone(),
                     account: registry.account.clone(),
@@ -229,109 +265,6 @@ fn is_segment(text: &str) -> bool {
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// A Secrets Manager secret that ECR can read: its name starts with `ecr-pullthroughcache/`.
-/// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-creating-secret.html>
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SecretArn {
-    text: String,
-    region: Region,
-    account: AccountId,
-}
-
-impl SecretArn {
-    /// The ARN as text.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether it is in the account and region of `registry`.
-    pub fn is_in(&self, registry: &Registry) -> bool {
-        (&self.account, &self.region) == (&registry.account, &registry.region)
-    }
-}
-
-impl FromStr for SecretArn {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let invalid = || InvalidName {
-            text: text.to_owned(),
-            kind: "secret ARN",
-            rule: "the ARN of a Secrets Manager secret whose name starts with ecr-pullthroughcache/",
-        };
-        let [_, region, account, resource] = arn(text, "secretsmanager").ok_or_else(invalid)?;
-        let name = resource.strip_prefix("secret:ecr-pullthroughcache/");
-        let is_name = |it: &str| {
-            !it.is_empty()
-                && it
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b))
-        };
-        if !name.is_some_and(is_name) || !(50..=612).contains(&text.len()) {
-            return Err(invalid());
-        }
-        Ok(Self {
-            text: text.to_owned(),
-            region: region.parse().map_err(|_| invalid())?,
-            account: account.parse().map_err(|_| invalid())?,
-        })
-    }
-}
-
-/// An IAM role.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RoleArn {
-    text: String,
-    account: AccountId,
-}
-
-impl RoleArn {
-    /// The ARN as text.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-impl FromStr for RoleArn {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let invalid = || InvalidName {
-            text: text.to_owned(),
-            kind: "role ARN",
-            rule: "the ARN of an IAM role, like arn:aws:iam::333333333333:role/ecr",
-        };
-        let [_, _, account, resource] = arn(text, "iam").ok_or_else(invalid)?;
-        if resource.strip_prefix("role/").is_none_or(str::is_empty) {
-            return Err(invalid());
-        }
-        Ok(Self {
-            text: text.to_owned(),
-            account: account.parse().map_err(|_| invalid())?,
-        })
-    }
-}
-
-/// Partition, region, account and resource of an ARN of `service`.
-fn arn<'a>(text: &'a str, service: &str) -> Option<[&'a str; 4]> {
-    let parts: [&str; 6] = text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;
-    let [arn, partition, of, region, account, resource] = parts;
-    (arn == "arn" && of == service && partition.starts_with("aws"))
-        .then_some([partition, region, account, resource])
-}
-
-impl fmt::Display for SecretArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Display for RoleArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 

@@ -208,12 +208,12 @@ impl Registry {
     }
 }
 
-type WireMutability = (
+pub(super) type WireMutability = (
     ImageTagMutability,
     Option<Vec<ImageTagMutabilityExclusionFilter>>,
 );
 
-fn wire_mutability(mutability: &Mutability) -> Result<WireMutability, BuildError> {
+pub(super) fn wire_mutability(mutability: &Mutability) -> Result<WireMutability, BuildError> {
     let wire = |filters: &BTreeSet<String>| {
         let wildcard = |it: &String| {
             ImageTagMutabilityExclusionFilter::builder()
@@ -257,7 +257,7 @@ fn wire_encryption(encryption: &Encryption) -> Result<EncryptionConfiguration, B
         .build()
 }
 
-fn wire_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>, BuildError> {
+pub(super) fn wire_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>, BuildError> {
     let wire = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
     tags.iter().map(wire).collect()
 }

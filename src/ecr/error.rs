@@ -206,10 +206,11 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
         | "LifecyclePolicyNotFoundException"
         | "PullThroughCacheRuleNotFoundException"
         | "RepositoryNotFoundException"
-        | "RepositoryPolicyNotFoundException" => ErrorKind::NotFound,
-        "PullThroughCacheRuleAlreadyExistsException" | "RepositoryAlreadyExistsException" => {
-            ErrorKind::AlreadyExists
-        }
+        | "RepositoryPolicyNotFoundException"
+        | "TemplateNotFoundException" => ErrorKind::NotFound,
+        "PullThroughCacheRuleAlreadyExistsException"
+        | "RepositoryAlreadyExistsException"
+        | "TemplateAlreadyExistsException" => ErrorKind::AlreadyExists,
         "RepositoryNotEmptyException" => ErrorKind::NotEmpty,
         "LimitExceededException" | "TooManyTagsException" => ErrorKind::LimitExceeded,
         "InvalidParameterException"

@@ -21,6 +21,7 @@ mod session;
 mod sessions;
 mod settings;
 mod snapshot;
+mod templates;
 
 pub use calls::{Answer, Count};
 pub use error::{Error, ErrorKind};

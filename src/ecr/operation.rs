@@ -82,6 +82,14 @@ words!(
         DeletePullThroughCacheRule,
         /// ECR: whether a rule reaches its upstream.
         ValidatePullThroughCacheRule,
+        /// ECR: repository creation templates, by page.
+        DescribeRepositoryCreationTemplates,
+        /// ECR: make a repository creation template.
+        CreateRepositoryCreationTemplate,
+        /// ECR: change a repository creation template.
+        UpdateRepositoryCreationTemplate,
+        /// ECR: delete a repository creation template.
+        DeleteRepositoryCreationTemplate,
     }
 );
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_sdk_ecr::types::{
     EncryptionConfiguration, EncryptionType, ImageScanningConfiguration, ImageStatusFilter,
-    ImageTagMutability, ListImagesFilter, Repository,
+    ImageTagMutability, ImageTagMutabilityExclusionFilter, ListImagesFilter, Repository,
 };
 use futures::future::{try_join, try_join3};
 use tracing::debug;
@@ -234,7 +234,10 @@ fn repository_name(repository: &Repository) -> Option<RepositoryName> {
 pub(super) fn observed(repository: &Repository) -> Option<Observed> {
     Some(Observed {
         arn: repository.repository_arn()?.to_owned(),
-        mutability: mutability(repository),
+        mutability: mutability(
+            repository.image_tag_mutability(),
+            repository.image_tag_mutability_exclusion_filters(),
+        ),
         scan_on_push: repository
             .image_scanning_configuration()
             .is_some_and(ImageScanningConfiguration::scan_on_push),
@@ -245,12 +248,12 @@ pub(super) fn observed(repository: &Repository) -> Option<Observed> {
     })
 }
 
-fn mutability(repository: &Repository) -> Mutability {
-    let filters = || -> BTreeSet<String> {
-        let filters = repository.image_tag_mutability_exclusion_filters();
-        filters.iter().map(|it| it.filter.clone()).collect()
-    };
-    match repository.image_tag_mutability() {
+pub(super) fn mutability(
+    mode: Option<&ImageTagMutability>,
+    filters: &[ImageTagMutabilityExclusionFilter],
+) -> Mutability {
+    let filters = || -> BTreeSet<String> { filters.iter().map(|it| it.filter.clone()).collect() };
+    match mode {
         None | Some(ImageTagMutability::Mutable) => Mutability::Mutable,
         Some(ImageTagMutability::Immutable) => Mutability::Immutable,
         Some(ImageTagMutability::MutableWithExclusion) => Mutability::MutableExcept(filters()),

@@ -2,6 +2,7 @@
 //! would change something is made again from a targeted read, as the controllers do, since lists lag
 //! behind.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use futures::future::join_all;
@@ -13,8 +14,9 @@ use super::report::{Report, Row, Unread};
 use crate::controllers::identity;
 use crate::desired::{Environment, Target};
 use crate::domain::owner::{self, Ownership};
-use crate::domain::repository::{self, Observed};
-use crate::domain::{Registry, pull_through};
+use crate::domain::pull_through::Prefix;
+use crate::domain::repository::{self, Observed, Setting};
+use crate::domain::{Registry, pull_through, template};
 use crate::ecr::{self, Priority, Seen, Sessions};
 
 /// Reads by name at the same time in one registry; its limiter spaces them.
@@ -90,14 +92,27 @@ async fn look_in(
         .buffered(READERS);
     let mut rows: Vec<(usize, Row)> = repositories.collect().await;
     if !wanted.rules.is_empty() {
-        let observed = handle.rules().await.map_err(unread)?;
+        let rules = handle.rules().await.map_err(unread)?;
+        let templates = templates(&handle, wanted).await.map_err(unread)?;
         rows.extend(wanted.rules.iter().map(|(at, target)| {
-            let plan = pull_through::plan(&target.desired, &observed);
-            (*at, Row::of_rule(target, plan))
+            let rule = pull_through::plan(&target.desired, &rules);
+            let template = template::plan(&target.template, &templates);
+            (*at, Row::of_rule(target, rule, template))
         }));
     }
     Ok(rows)
 }
+
+/// The registry's templates, where any rule is about one.
+async fn templates(handle: &ecr::Registry, wanted: &Wanted) -> Result<Templates, ecr::Error> {
+    let mut templates = wanted.rules.iter().map(|(_, it)| &it.template.settings);
+    if templates.all(|it| *it == Setting::Unmanaged) {
+        return Ok(Templates::new());
+    }
+    handle.templates().await
+}
+
+type Templates = BTreeMap<Prefix, template::Observed>;
 
 async fn repository(handle: &ecr::Registry, target: &Target) -> Row {
     match observe(handle, target).await {

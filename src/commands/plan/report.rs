@@ -8,7 +8,7 @@ use crate::api::conditions::Reason;
 use crate::controllers::outcome;
 use crate::desired::{CacheTarget, Stopped, Target};
 use crate::domain::repository::{self, Difference, Management, Refusal};
-use crate::domain::{Registry, pull_through};
+use crate::domain::{Registry, pull_through, template};
 use crate::ecr;
 
 /// All that was found.
@@ -237,17 +237,16 @@ impl Row {
         }
     }
 
-    /// What the plan of a cache rule comes to.
-    pub(super) fn of_rule(target: &CacheTarget, plan: pull_through::Plan) -> Self {
-        use pull_through::Change::{CreatePullThroughCacheRule, UpdatePullThroughCacheRule};
-        let pull_through::Plan {
-            changes,
-            refusals,
-            differences,
-        } = plan;
-        let refused = refusals.iter().map(|it| Refused {
+    /// What the plans of a cache rule and of its template come to.
+    pub(super) fn of_rule(
+        target: &CacheTarget,
+        rule: pull_through::Plan,
+        template: template::Plan,
+    ) -> Self {
+        let of_rule = rule.refusals.iter().map(|it| Refused {
             field: match it {
-                pull_through::Refusal::Immutable { field, .. } => Some(*field),
+                pull_through::Refusal::Immutable { field, .. }
+                | pull_through::Refusal::Foreign { field, .. } => Some(*field),
                 pull_through::Refusal::Overlap { .. }
                 | pull_through::Refusal::TooManyRules
                 | pull_through::Refusal::Missing(_) => None,
@@ -255,26 +254,29 @@ impl Row {
             reason: outcome::of_rule_refusal(it),
             message: it.to_string(),
         });
-        let refused: Vec<_> = refused.collect();
-        let made = changes.iter().filter_map(|it| match it {
-            CreatePullThroughCacheRule(rule) => Some(format!("cache rule {}", rule.prefix)),
-            UpdatePullThroughCacheRule { .. } => None,
+        let of_template = template.refusals.iter().map(|it| Refused {
+            field: None,
+            reason: outcome::of_template_refusal(it),
+            message: it.to_string(),
         });
-        let made: Vec<_> = made.collect();
+        let refused: Vec<_> = of_rule.chain(of_template).collect();
+        let differences = [rule.differences, template.differences].concat();
+        let (mut calls, mut made) = (Vec::new(), Vec::new());
+        // As in the controller: the template first, and nothing where something is refused.
+        if refused.is_empty() {
+            calls.extend(template.changes.iter().map(template::Change::operation));
+            calls.extend(rule.changes.iter().map(pull_through::Change::operation));
+            made.extend(template.changes.iter().filter_map(made_template));
+            made.extend(rule.changes.iter().filter_map(made_rule));
+        }
         Self {
             environment: target.environment.to_string(),
             registry: Some(target.registry.clone()),
             outcome: outcome(
-                (!made.is_empty(), !changes.is_empty(), !refused.is_empty()),
+                (!made.is_empty(), !calls.is_empty(), !refused.is_empty()),
                 (target.desired.management, &differences),
             ),
-            calls: changes
-                .iter()
-                .map(|it| match it {
-                    CreatePullThroughCacheRule(_) => "CreatePullThroughCacheRule",
-                    UpdatePullThroughCacheRule { .. } => "UpdatePullThroughCacheRule",
-                })
-                .collect(),
+            calls,
             made,
             differences,
             refused,
@@ -298,6 +300,25 @@ impl Row {
             refused: Vec::new(),
             calls: Vec::new(),
         }
+    }
+}
+
+fn made_rule(change: &pull_through::Change) -> Option<String> {
+    use pull_through::Change::{CreatePullThroughCacheRule, UpdatePullThroughCacheRule};
+    match change {
+        CreatePullThroughCacheRule(rule) => Some(format!("cache rule {}", rule.prefix)),
+        UpdatePullThroughCacheRule { .. } => None,
+    }
+}
+
+fn made_template(change: &template::Change) -> Option<String> {
+    use template::Change::{
+        CreateRepositoryCreationTemplate, DeleteRepositoryCreationTemplate,
+        UpdateRepositoryCreationTemplate,
+    };
+    match change {
+        CreateRepositoryCreationTemplate(it) => Some(format!("creation template {}", it.prefix)),
+        UpdateRepositoryCreationTemplate(_) | DeleteRepositoryCreationTemplate(_) => None,
     }
 }
 

@@ -173,7 +173,7 @@ async fn lead(
             drive(Arc::clone(cx), stores.rules.clone(), rules),
             drive(Arc::clone(cx), stores.lifecycles.clone(), lifecycles),
             drive(Arc::clone(cx), stores.policies.clone(), policies),
-            sweep::run(Arc::clone(cx), stores.repositories.clone(), periods),
+            sweep::run(Arc::clone(cx), stores.clone(), periods),
             usage::follow(cx.client.clone(), &cx.usage),
             admission.lead(cx, &term),
         )

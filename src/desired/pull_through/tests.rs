@@ -2,6 +2,9 @@ use expect_test::{Expect, expect};
 
 use super::super::fixture::{BASE, told, world};
 use super::*;
+use crate::domain::lifecycle;
+use crate::domain::repository::Setting;
+use crate::domain::template::Settings;
 
 const SECRETS: &str = "[\
     {environment: prod, region: us-east-1, secretArn: 'arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub-1'}, \
@@ -27,7 +30,12 @@ fn shown(target: &CacheTarget) -> String {
     let CacheTarget {
         environment,
         registry,
-        desired: Desired { management, rule },
+        desired: Desired {
+            management,
+            claim: _,
+            rule,
+        },
+        template,
         prewarm,
     } = target;
     let Rule {
@@ -51,7 +59,31 @@ fn shown(target: &CacheTarget) -> String {
     for (repository, tag) in prewarm {
         text += &format!(", {repository}:{tag}");
     }
-    text
+    match &template.settings {
+        Setting::Unmanaged => text,
+        Setting::Absent => text + ", no template any more",
+        Setting::Present(settings) => text + "\n  " + &shown_settings(settings),
+    }
+}
+
+fn shown_settings(settings: &Settings) -> String {
+    let Settings {
+        mutability,
+        encryption,
+        policy,
+        lifecycle,
+        tags,
+        role,
+    } = settings;
+    let said = [
+        mutability.as_ref().map(ToString::to_string),
+        encryption.as_ref().map(ToString::to_string),
+        policy.as_ref().map(|it| format!("access {}", it.summary())),
+        lifecycle.as_ref().map(lifecycle::Document::summary),
+        (!tags.is_empty()).then(|| format!("{tags:?}")),
+        role.as_ref().map(|it| format!("by {it}")),
+    ];
+    said.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[test]
@@ -137,20 +169,20 @@ fn one_wrong_registry_stops_no_other() {
         &hub,
         "",
         &expect![[r#"
-        dev/eu-central-1 InvalidSpec spec: docker-hub needs a secret with its credentials in 111111111111/eu-central-1
-        gone EnvironmentNotFound spec.environments: there is no EnvironmentAccount "gone": make one, or take it out
-        prod 333333333333/us-east-1 Manage registry-1.docker.io/ROOT as docker-hub, secret hub-1
-        prod 333333333333/us-west-2 Manage registry-1.docker.io/ROOT as docker-hub, secret hub-2"#]],
+            dev/eu-central-1 InvalidSpec spec.credentials: ECR pulls from docker-hub only with credentials: give a secret of 111111111111/eu-central-1
+            gone EnvironmentNotFound spec.environments: there is no EnvironmentAccount "gone": make one, or take it out
+            prod 333333333333/us-east-1 Manage registry-1.docker.io/ROOT as docker-hub, secret hub-1
+            prod 333333333333/us-west-2 Manage registry-1.docker.io/ROOT as docker-hub, secret hub-2"#]],
     );
     let elsewhere = hub.replace("us-west-2:333333333333", "us-east-2:333333333333");
     check(
         &elsewhere,
         "",
         &expect![[r#"
-        dev/eu-central-1 InvalidSpec spec: docker-hub needs a secret with its credentials in 111111111111/eu-central-1
-        gone EnvironmentNotFound spec.environments: there is no EnvironmentAccount "gone": make one, or take it out
-        prod 333333333333/us-east-1 Manage registry-1.docker.io/ROOT as docker-hub, secret hub-1
-        prod/us-west-2 InvalidSpec spec: secret arn:aws:secretsmanager:us-east-2:333333333333:secret:ecr-pullthroughcache/hub-2 is not in 333333333333/us-west-2, where the rule is"#]],
+            dev/eu-central-1 InvalidSpec spec.credentials: ECR pulls from docker-hub only with credentials: give a secret of 111111111111/eu-central-1
+            gone EnvironmentNotFound spec.environments: there is no EnvironmentAccount "gone": make one, or take it out
+            prod 333333333333/us-east-1 Manage registry-1.docker.io/ROOT as docker-hub, secret hub-1
+            prod/us-west-2 InvalidSpec spec.credentials[1].secretArn: secret arn:aws:secretsmanager:us-east-2:333333333333:secret:ecr-pullthroughcache/hub-2 is not in 333333333333/us-west-2, where the rule is, and ECR reads secrets of the rule's own account and region only: give one of them"#]],
     );
 }
 
@@ -186,7 +218,7 @@ fn what_ecr_would_not_take_is_said_by_field() {
         "{upstreamRegistry: ecr, environments: [dev], upstreamRegistryUrl: 444444444444.dkr.ecr.us-east-1.amazonaws.com}",
         "",
         &expect![
-            "dev/eu-central-1 InvalidSpec spec: reading 444444444444.dkr.ecr.us-east-1.amazonaws.com from another account needs a role"
+            "dev/eu-central-1 InvalidSpec spec.roles: ECR reads 444444444444.dkr.ecr.us-east-1.amazonaws.com of another account only by a role: give one for the environment"
         ],
     );
     check(
@@ -225,5 +257,94 @@ fn the_older_of_two_overlapping_prefixes_stays() {
         rule,
         &other("2026-02-01", "prod"),
         &expect!["dev 111111111111/eu-central-1 Manage quay.io/ROOT as cache"],
+    );
+}
+
+const ROLES: &str = "roles: [{environment: prod, roleArn: 'arn:aws:iam::333333333333:role/cache'}]";
+
+#[test]
+fn a_template_has_what_is_said_and_the_role_of_the_place() {
+    let rule = |template: &str, more: &str| {
+        format!(
+            "{{upstreamRegistry: quay, environments: [prod], repositoryTemplate: {template}{more}}}"
+        )
+    };
+    check(
+        &rule("{lifecyclePolicyRef: {name: keep-30}}", ""),
+        "",
+        &expect![[r#"
+            prod 333333333333/us-east-1 Manage quay.io/ROOT as quay
+              rules 1 sha256:5485bc83
+            prod 333333333333/us-west-2 Manage quay.io/ROOT as quay
+              rules 1 sha256:5485bc83"#]],
+    );
+    let all = "{imageTagMutability: {mode: IMMUTABLE_WITH_EXCLUSION, exclusionFilters: [latest]}, \
+               encryption: {type: KMS}, access: {pull: ['444444444444']}, tags: {team: platform}}";
+    check(
+        &rule(all, &format!(", {ROLES}")),
+        "",
+        &expect![[r#"
+        prod 333333333333/us-east-1 Manage quay.io/ROOT as quay
+          IMMUTABLE_WITH_EXCLUSION (latest), KMS, access EcrOperatorPull sha256:cac4e488, {"team": "platform"}, by arn:aws:iam::333333333333:role/cache
+        prod 333333333333/us-west-2 Manage quay.io/ROOT as quay
+          IMMUTABLE_WITH_EXCLUSION (latest), KMS, access EcrOperatorPull sha256:cac4e488, {"team": "platform"}, by arn:aws:iam::333333333333:role/cache"#]],
+    );
+}
+
+#[test]
+fn a_template_that_ecr_could_not_carry_out_is_refused_by_field() {
+    let check = |template: &str, more: &str, expected: &Expect| {
+        let spec = format!(
+            "{{upstreamRegistry: quay, environments: [prod], repositoryTemplate: {template}{more}}}"
+        );
+        check(&spec, "", expected);
+    };
+    check(
+        "{tags: {team: platform}}",
+        "",
+        &expect![[r#"
+            prod/us-east-1 InvalidSpec spec.repositoryTemplate.tags: ECR carries this out only by a role: give one for prod in spec.roles
+            prod/us-west-2 InvalidSpec spec.repositoryTemplate.tags: ECR carries this out only by a role: give one for prod in spec.roles"#]],
+    );
+    check(
+        "{encryption: {type: KMS}}",
+        "",
+        &expect![[r#"
+            prod/us-east-1 InvalidSpec spec.repositoryTemplate.encryption: ECR carries this out only by a role: give one for prod in spec.roles
+            prod/us-west-2 InvalidSpec spec.repositoryTemplate.encryption: ECR carries this out only by a role: give one for prod in spec.roles"#]],
+    );
+    check(
+        "{lifecyclePolicyRef: {name: gone}}",
+        "",
+        &expect![[r#"
+        prod/us-east-1 ReferenceNotFound spec.repositoryTemplate.lifecyclePolicyRef.name: there is no LifecyclePolicy "gone": make one, or name another
+        prod/us-west-2 ReferenceNotFound spec.repositoryTemplate.lifecyclePolicyRef.name: there is no LifecyclePolicy "gone": make one, or name another"#]],
+    );
+    check(
+        "{tags: {team: platform}}",
+        ", roles: [{environment: prod, roleArn: 'arn:aws:iam::444444444444:role/cache'}]",
+        &expect![[r#"
+            prod/us-east-1 InvalidSpec spec.roles[0].roleArn: role arn:aws:iam::444444444444:role/cache is not of account 333333333333, where the rule is: give one that is
+            prod/us-west-2 InvalidSpec spec.roles[0].roleArn: role arn:aws:iam::444444444444:role/cache is not of account 333333333333, where the rule is: give one that is"#]],
+    );
+    check(
+        "{access: {statements: [{sid: A, effect: Allow, principals: ['*'], actions: ['ecr:BatchGetImage']}]}}",
+        "",
+        &expect![[r#"
+            prod/us-east-1 InvalidSpec spec.repositoryTemplate.access: this would let anybody in: name accounts, roles or organizations
+            prod/us-west-2 InvalidSpec spec.repositoryTemplate.access: this would let anybody in: name accounts, roles or organizations"#]],
+    );
+}
+
+#[test]
+fn a_template_that_status_has_and_nobody_asks_for_is_to_go() {
+    let status = "{targets: [{environment: dev, region: eu-central-1, state: Ready, record: \
+                  {accountId: '111111111111', ecrRepositoryPrefix: quay, upstreamRegistryUrl: quay.io, \
+                  upstreamRepositoryPrefix: ROOT, templateHash: abc}}]}";
+    let spec = format!("{{upstreamRegistry: quay, environments: [dev]}}\nstatus: {status}");
+    check(
+        &spec,
+        "",
+        &expect!["dev 111111111111/eu-central-1 Manage quay.io/ROOT as quay, no template any more"],
     );
 }

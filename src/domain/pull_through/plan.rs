@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Desired, MOST_RULES, Management, Observed, Prefix, RoleArn, Rule, SecretArn};
+use super::{Claim, Desired, MOST_RULES, Management, Observed, Prefix, RoleArn, Rule, SecretArn};
 use crate::domain::repository::Difference;
 
 /// What to do about one rule, what was refused, and how it differs from what is desired.
@@ -33,6 +33,16 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// AWS's name for the call.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::CreatePullThroughCacheRule(_) => "CreatePullThroughCacheRule",
+            Self::UpdatePullThroughCacheRule { .. } => "UpdatePullThroughCacheRule",
+        }
+    }
+}
+
 /// Something desired that is not done, and why.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
@@ -46,8 +56,24 @@ pub enum Refusal {
         /// What it is.
         observed: String,
     },
+    /// There is a rule of this prefix that this object did not make, and it is not as desired.
+    #[error(
+        "the registry has a rule for {prefix} that this object did not make, with {observed} in \
+         place of what {field} says: give the same once, or delete that rule"
+    )]
+    Foreign {
+        /// The rule.
+        prefix: Prefix,
+        /// The field, as the spec names it.
+        field: &'static str,
+        /// What it is.
+        observed: String,
+    },
     /// Another rule already has part of what this one would claim.
-    #[error("prefix {prefix} overlaps the rule for {other}")]
+    #[error(
+        "prefix {prefix} overlaps the rule for {other} that the registry has: choose another, or \
+         delete that rule"
+    )]
     Overlap {
         /// The desired prefix.
         prefix: Prefix,
@@ -65,10 +91,9 @@ pub enum Refusal {
 /// What to do about one rule, given all rules of its registry. One that exists keeps its prefix:
 /// only a new one can overlap.
 pub fn plan(desired: &Desired, observed: &BTreeMap<Prefix, Observed>) -> Plan {
-    let Desired { management, rule } = desired;
-    match observed.get(&rule.prefix) {
-        Some(existing) => correct(*management, rule, existing),
-        None => create(*management, rule, observed),
+    match observed.get(&desired.rule.prefix) {
+        Some(existing) => correct(desired, existing),
+        None => create(desired.management, &desired.rule, observed),
     }
 }
 
@@ -103,30 +128,44 @@ fn create(management: Management, rule: &Rule, observed: &BTreeMap<Prefix, Obser
     plan
 }
 
-fn correct(management: Management, rule: &Rule, observed: &Observed) -> Plan {
+fn correct(desired: &Desired, observed: &Observed) -> Plan {
+    let Desired {
+        management,
+        claim,
+        rule,
+    } = desired;
     let immutable = immutable_differences(rule, observed);
     let updatable = updatable_differences(rule, observed);
-    let refusals = immutable.iter().map(|it| Refusal::Immutable {
-        prefix: rule.prefix.clone(),
-        field: it.field,
-        observed: it.observed.clone(),
-    });
-    let update = Change::UpdatePullThroughCacheRule {
-        prefix: rule.prefix.clone(),
-        credential: rule.credential.clone(),
-        role: rule.role.clone(),
-    };
-    let (changes, refusals) = match management {
-        Management::Observe => (Vec::new(), Vec::new()),
-        Management::Manage if !immutable.is_empty() => (Vec::new(), refusals.collect()),
-        Management::Manage if updatable.is_empty() => (Vec::new(), Vec::new()),
-        Management::Manage => (vec![update], Vec::new()),
-    };
-    Plan {
-        changes,
-        refusals,
-        differences: [immutable, updatable].concat(),
+    let mut plan = Plan::default();
+    match (management, claim) {
+        (Management::Observe, _) => {}
+        (Management::Manage, _) if !immutable.is_empty() => {
+            let refusal = |it: &Difference| Refusal::Immutable {
+                prefix: rule.prefix.clone(),
+                field: it.field,
+                observed: it.observed.clone(),
+            };
+            plan.refusals = immutable.iter().map(refusal).collect();
+        }
+        (Management::Manage, Claim::New) => {
+            let refusal = |it: &Difference| Refusal::Foreign {
+                prefix: rule.prefix.clone(),
+                field: it.field,
+                observed: it.observed.clone(),
+            };
+            plan.refusals = updatable.iter().map(refusal).collect();
+        }
+        (Management::Manage, Claim::Recorded) if updatable.is_empty() => {}
+        (Management::Manage, Claim::Recorded) => {
+            plan.changes.push(Change::UpdatePullThroughCacheRule {
+                prefix: rule.prefix.clone(),
+                credential: rule.credential.clone(),
+                role: rule.role.clone(),
+            });
+        }
     }
+    plan.differences = [immutable, updatable].concat();
+    plan
 }
 
 fn immutable_differences(rule: &Rule, observed: &Observed) -> Vec<Difference> {

@@ -34,6 +34,7 @@ fn rule(upstream: Upstream) -> Rule {
 fn desired(upstream: Upstream) -> Desired {
     Desired {
         management: Management::Manage,
+        claim: Claim::Recorded,
         rule: rule(upstream),
     }
 }
@@ -166,6 +167,26 @@ fn what_a_rule_signs_in_with_is_updated() {
 }
 
 #[test]
+fn a_rule_that_somebody_else_made_is_in_step_or_left_alone() {
+    let hub = Desired {
+        claim: Claim::New,
+        ..desired(Upstream::DockerHub)
+    };
+    check(&hub, &rules([made(&hub.rule)]), &expect![""]);
+    let other = Observed {
+        credential: Some(format!("{ARN}-old")),
+        ..made(&hub.rule)
+    };
+    check(
+        &hub,
+        &rules([other]),
+        &expect![[r#"
+        refused: the registry has a rule for docker-hub that this object did not make, with arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub-old in place of what credentials says: give the same once, or delete that rule
+        credentials: arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub-old -> arn:aws:secretsmanager:us-east-1:333333333333:secret:ecr-pullthroughcache/hub"#]],
+    );
+}
+
+#[test]
 fn what_ecr_cannot_change_is_refused_and_nothing_else_is_changed() {
     let hub = desired(Upstream::DockerHub);
     let other = Observed {
@@ -201,8 +222,8 @@ fn a_prefix_inside_that_of_another_rule_is_refused() {
         &quay,
         &rules([at("quay"), at("quay/team/a")]),
         &expect![[r#"
-            refused: prefix quay/team overlaps the rule for quay
-            refused: prefix quay/team overlaps the rule for quay/team/a
+            refused: prefix quay/team overlaps the rule for quay that the registry has: choose another, or delete that rule
+            refused: prefix quay/team overlaps the rule for quay/team/a that the registry has: choose another, or delete that rule
             ecrRepositoryPrefix: absent -> quay/team"#]],
     );
     check(
@@ -291,7 +312,7 @@ fn what_ecr_would_refuse_is_said_before_it_is_asked() {
         change(&mut rule);
         match rule.check(&registry()) {
             Ok(()) => "fine".to_owned(),
-            Err(invalid) => invalid.to_string(),
+            Err(invalid) => format!("{}: {invalid}", invalid.field()),
         }
     };
     let elsewhere = |it: &mut Rule| {
@@ -326,16 +347,16 @@ fn what_ecr_would_refuse_is_said_before_it_is_asked() {
     ];
     expect![[r#"
         fine
-        docker-hub needs a secret with its credentials in 333333333333/us-east-1
-        secret arn:aws:secretsmanager:us-west-2:333333333333:secret:ecr-pullthroughcache/hub is not in 333333333333/us-east-1, where the rule is
-        docker-hub takes no role
-        quay takes no secret
+        credentials: ECR pulls from docker-hub only with credentials: give a secret of 333333333333/us-east-1
+        credentials: secret arn:aws:secretsmanager:us-west-2:333333333333:secret:ecr-pullthroughcache/hub is not in 333333333333/us-east-1, where the rule is, and ECR reads secrets of the rule's own account and region only: give one of them
+        roles: ECR takes no role for docker-hub: take the entry out
+        credentials: ECR takes no credentials for quay: take the entry out
         fine
-        upstreamRepositoryPrefix team needs an ecrRepositoryPrefix other than ROOT
+        upstreamRepositoryPrefix: team needs an ecrRepositoryPrefix other than ROOT
         fine
         fine
-        role arn:aws:iam::444444444444:role/r is not in account 333333333333, where the rule is
-        reading 444444444444.dkr.ecr.us-east-1.amazonaws.com from another account needs a role"#]].assert_eq(&said.join("\n"));
+        roles: role arn:aws:iam::444444444444:role/r is not of account 333333333333, where the rule is: give one that is
+        roles: ECR reads 444444444444.dkr.ecr.us-east-1.amazonaws.com of another account only by a role: give one for the environment"#]].assert_eq(&said.join("\n"));
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn owner_in(tags: &BTreeMap<String, String>) -> String {
 impl Encryption {
     /// Whether an observed encryption is what was asked for. A request that names no key got the
     /// account's default one, of which ECR tells the ARN.
-    fn is_met_by(&self, observed: &Self) -> bool {
+    pub(in crate::domain) fn is_met_by(&self, observed: &Self) -> bool {
         match (self, observed) {
             (Self::Kms(None), Self::Kms(_)) | (Self::KmsDsse(None), Self::KmsDsse(_)) => true,
             (desired, observed) => desired == observed,

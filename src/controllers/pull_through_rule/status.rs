@@ -1,0 +1,257 @@
+//! What a `PullThroughRule` shows. Pure: the same ends give the same status, so that nothing is
+//! written while nothing happens.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kube::runtime::events::Event;
+
+use super::record::{self, Recorded};
+use super::{End, Found, Look, Outcome, Settled};
+use crate::api::PullThroughRule;
+use crate::api::conditions::Reason;
+use crate::api::pull_through_rule::{PullThroughRuleStatus, RuleRecord};
+use crate::api::targets::{Difference as ShownDifference, TargetState};
+use crate::controllers::condition::{self, Summary, Verdict};
+use crate::controllers::driver::Done;
+use crate::controllers::outcome::{self, Retry};
+use crate::controllers::tidings;
+use crate::desired::CacheTarget;
+use crate::domain::pull_through;
+use crate::domain::repository::{Difference, Management, Setting};
+use crate::domain::template;
+use crate::ecr::Validation;
+
+/// The differences that a target shows; more would only push the rest of the status away.
+const SHOWN_DIFFERENCES: usize = 10;
+
+/// Said of a cache that never brings some of its tags up to date.
+const STOPS_REFRESHES: &str =
+    "repositoryTemplate makes tags that cannot be moved, so ECR never refreshes them in the cache";
+
+/// Status, events and next action of one reconciliation. `recorded` is what stands in status.
+pub(super) fn done(
+    object: &PullThroughRule,
+    mut recorded: BTreeMap<(String, String), Recorded>,
+    ends: Vec<End>,
+    now: Timestamp,
+) -> Done<PullThroughRuleStatus> {
+    let before = object.status.clone().unwrap_or_default();
+    let mut events: Vec<Event> = ends.iter().flat_map(events_of).collect();
+    let stops_refreshes = ends.iter().any(stops_refreshes);
+    let (mut verdicts, mut targets, mut retry) = (Vec::new(), Vec::new(), Retry::WhenAsked);
+    for end in ends {
+        let (verdict, again) = judge(&end);
+        retry = retry.max(again);
+        targets.extend(shown(&mut recorded, &end, &verdict));
+        verdicts.push(verdict);
+    }
+    let mut summary = Summary::of(&verdicts);
+    if stops_refreshes {
+        let fraction = summary.fraction();
+        summary = summary.saying(format!("{fraction} ready; {STOPS_REFRESHES}"));
+    }
+    let mut conditions = before.conditions.clone();
+    condition::summarise(&mut conditions, &summary, object.metadata.generation, now);
+    events.extend(tidings::of_transition(&before.conditions, &conditions));
+    let records = || {
+        targets
+            .iter()
+            .filter_map(|it: &Recorded| it.record.as_ref())
+    };
+    let valid = records().filter(|it| it.valid == Some(true)).count();
+    let prefix = records().map(|it| it.ecr_repository_prefix.clone()).next();
+    let status = PullThroughRuleStatus {
+        observed_generation: object.metadata.generation,
+        conditions,
+        ecr_repository_prefix: prefix.or(before.ecr_repository_prefix),
+        targets_ready: Some(summary.fraction()),
+        targets_valid: Some(format!("{valid}/{}", targets.len())),
+        targets,
+    };
+    Done {
+        status: Some(status),
+        events,
+        retry,
+    }
+}
+
+/// Whether status has of this target what plans that change nothing come to.
+pub(in crate::controllers) fn shows(
+    object: &PullThroughRule,
+    target: &CacheTarget,
+    (rule, template): (&pull_through::Plan, &template::Plan),
+) -> bool {
+    let mut targets = object.status.iter().flat_map(|it| &it.targets);
+    let shown = targets.find(|it| {
+        it.environment == target.environment.as_str()
+            && it.region == target.registry.region.as_str()
+    });
+    let refused = !rule.refusals.is_empty() || !template.refusals.is_empty();
+    shown.is_some_and(|it| match (refused, target.desired.management) {
+        (true, _) => it.state == TargetState::Stopped,
+        (false, Management::Manage) => it.state != TargetState::Stopped,
+        (false, Management::Observe) => {
+            let differences = rule.differences.iter().chain(&template.differences);
+            it.state != TargetState::Stopped && it.differences == shown_differences(differences)
+        }
+    })
+}
+
+/// How a target stands, and when to come back to it.
+fn judge(end: &End) -> (Verdict, Retry) {
+    let place = format!("{}/{}", end.environment, end.region);
+    let Settled { look, outcome } = match &end.result {
+        Ok(settled) => settled,
+        Err(stop) => return Verdict::of_stop(place.trim_end_matches('/'), stop),
+    };
+    match outcome {
+        Outcome::Refused => {
+            let (reason, message) = refusal(look);
+            (Verdict::stopped(&place, reason, &message), Retry::WhenAsked)
+        }
+        Outcome::Failed(error) => Verdict::of_failure(&place, error),
+        Outcome::Settled(found) => of_found(&place, look, found),
+    }
+}
+
+fn of_found(place: &str, look: &Look, found: &Found) -> (Verdict, Retry) {
+    let failing = |message: &str| {
+        let verdict = Verdict::failing(place, Reason::UpstreamRefused, message);
+        (verdict, Retry::BackingOff)
+    };
+    if let Some(Validation::Failed(why)) = &found.validation {
+        return failing(&format!("ECR cannot use the upstream: {why}"));
+    }
+    if let Some(missed) = &found.missed {
+        return failing(missed);
+    }
+    let reason = match (look.target.desired.management, look.differences().count()) {
+        (Management::Manage, _) => Reason::Succeeded,
+        (Management::Observe, 0) => Reason::Observed,
+        (Management::Observe, _) => Reason::Drifted,
+    };
+    (Verdict::ready(place, reason), Retry::WhenAsked)
+}
+
+/// The first reason why nothing was written.
+fn refusal(look: &Look) -> (Reason, String) {
+    let of_rule = look.rule.refusals.first();
+    let of_rule = of_rule.map(|it| (outcome::of_rule_refusal(it), it.to_string()));
+    let of_template = look.template.refusals.first();
+    let of_template = of_template.map(|it| (outcome::of_template_refusal(it), it.to_string()));
+    of_rule
+        .or(of_template)
+        .expect("a target is refused for a reason")
+}
+
+/// The targets that one end comes to. One that could not be looked at keeps what stands in status
+/// of it: what was made there is still ours.
+fn shown(
+    recorded: &mut BTreeMap<(String, String), Recorded>,
+    end: &End,
+    verdict: &Verdict,
+) -> Vec<Recorded> {
+    let at = (end.environment.clone(), end.region.clone());
+    let whole_environment = end.region.is_empty();
+    let mut targets: Vec<Recorded> = recorded
+        .extract_if(.., |key, _| {
+            *key == at || (whole_environment && key.0 == end.environment)
+        })
+        .map(|(_, it)| it)
+        .collect();
+    if targets.is_empty() {
+        targets.push(record::pending(&end.environment, &end.region));
+    }
+    for it in &mut targets {
+        it.state = verdict.state;
+        it.reason = Some(verdict.reason);
+        it.message = (verdict.state != TargetState::Ready).then(|| verdict.message.clone());
+        if let Ok(settled) = &end.result {
+            it.differences = settled.differences();
+            it.record = settled.record(it.record.take());
+        }
+    }
+    targets
+}
+
+impl Look {
+    fn differences(&self) -> impl Iterator<Item = &Difference> {
+        self.rule
+            .differences
+            .iter()
+            .chain(&self.template.differences)
+    }
+}
+
+impl Settled {
+    /// What is still not as desired: all that differed, unless the changes have closed it.
+    fn differences(&self) -> Vec<ShownDifference> {
+        if matches!(self.outcome, Outcome::Settled(_))
+            && self.look.target.desired.management == Management::Manage
+        {
+            return Vec::new();
+        }
+        shown_differences(self.look.differences())
+    }
+
+    /// What stands in status from now on about what is there.
+    fn record(&self, before: Option<RuleRecord>) -> Option<RuleRecord> {
+        let Outcome::Settled(found) = &self.outcome else {
+            return before;
+        };
+        let Found {
+            validation,
+            prewarmed,
+            missed: _,
+        } = found;
+        Some(RuleRecord {
+            valid: validation.as_ref().map(|it| *it == Validation::Valid),
+            prewarmed: prewarmed.clone(),
+            ..record::of(&self.look.target)
+        })
+    }
+}
+
+fn shown_differences<'a>(all: impl Iterator<Item = &'a Difference>) -> Vec<ShownDifference> {
+    all.take(SHOWN_DIFFERENCES)
+        .map(|it| ShownDifference {
+            field: it.field.to_owned(),
+            observed: condition::shortened(&it.observed),
+            desired: condition::shortened(&it.desired),
+        })
+        .collect()
+}
+
+fn stops_refreshes(end: &End) -> bool {
+    let Ok(settled) = &end.result else {
+        return false;
+    };
+    match &settled.look.target.template.settings {
+        Setting::Present(settings) => settings.stops_refreshes(),
+        Setting::Absent | Setting::Unmanaged => false,
+    }
+}
+
+fn events_of(end: &End) -> Vec<Event> {
+    let Ok(Settled {
+        look,
+        outcome: Outcome::Settled(_),
+    }) = &end.result
+    else {
+        return Vec::new();
+    };
+    let place = format!("in {}", look.target.registry);
+    let rule = look
+        .makes_the_rule()
+        .then(|| tidings::normal("RuleCreated", "CreatePullThroughCacheRule", &place));
+    let template = look.template.changes.first().map(|change| {
+        let reason = match change {
+            template::Change::CreateRepositoryCreationTemplate(_) => "TemplateCreated",
+            template::Change::UpdateRepositoryCreationTemplate(_) => "TemplateUpdated",
+            template::Change::DeleteRepositoryCreationTemplate(_) => "TemplateDeleted",
+        };
+        tidings::normal(reason, change.operation(), &place)
+    });
+    rule.into_iter().chain(template).collect()
+}

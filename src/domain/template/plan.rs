@@ -1,0 +1,245 @@
+//! From the desired settings and the registry's templates to the call that closes the gap. A
+//! template that is not ours is left as it is: a second one under its prefix cannot be.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{APPLIED_FOR, Desired, Observed, Settings, Template, description, signature};
+use crate::domain::pull_through::{Prefix, RoleArn};
+use crate::domain::repository::{Difference, Encryption, Management, Mutability, Reading, Setting};
+use crate::domain::{lifecycle, policy};
+
+/// What to do about one template, what was refused, and how it differs from what is desired.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Plan {
+    /// The call to make, if any.
+    pub changes: Vec<Change>,
+    /// What is desired and must not be done, for a person to read.
+    pub refusals: Vec<Refusal>,
+    /// Every setting that is not as desired, whether or not a change closes it.
+    pub differences: Vec<Difference>,
+}
+
+/// One AWS call.
+#[expect(clippy::enum_variant_names, reason = "AWS's names")]
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// Make the template.
+    CreateRepositoryCreationTemplate(Template),
+    /// Give it all its settings anew.
+    UpdateRepositoryCreationTemplate(Template),
+    /// Take it away. Repositories that were made by it stay as they are.
+    DeleteRepositoryCreationTemplate(Prefix),
+}
+
+/// Something desired that is not done, and why.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// There is a template of this prefix that somebody else made.
+    #[error(
+        "the registry has a repository creation template for {prefix} that this object did not \
+         make (its description: {description:?}): delete it, or take repositoryTemplate out of \
+         the spec"
+    )]
+    Foreign {
+        /// Its prefix.
+        prefix: Prefix,
+        /// Its description.
+        description: String,
+    },
+    /// Observe mode, and there is no such template.
+    #[error("there is no repository creation template for {0}, and this cluster only observes")]
+    Missing(Prefix),
+}
+
+/// What to do about one template, given all templates of its registry.
+pub fn plan(desired: &Desired, observed: &BTreeMap<Prefix, Observed>) -> Plan {
+    let observed = observed.get(&desired.prefix);
+    match (&desired.settings, observed) {
+        (Setting::Unmanaged, _) | (Setting::Absent, None) => Plan::default(),
+        (Setting::Absent, Some(observed)) => delete(desired, observed),
+        (Setting::Present(settings), None) => create(desired, settings),
+        (Setting::Present(settings), Some(observed)) => correct(desired, settings, observed),
+    }
+}
+
+fn delete(desired: &Desired, observed: &Observed) -> Plan {
+    let may = desired.management == Management::Manage && is_ours(desired, observed);
+    let delete = may.then(|| Change::DeleteRepositoryCreationTemplate(desired.prefix.clone()));
+    let mut plan = Plan {
+        changes: delete.into_iter().collect(),
+        ..Plan::default()
+    };
+    if may {
+        plan.differs("repositoryTemplate", "present", "absent");
+    }
+    plan
+}
+
+fn create(desired: &Desired, settings: &Settings) -> Plan {
+    let mut plan = Plan::default();
+    plan.differs("repositoryTemplate", "absent", "present");
+    match desired.management {
+        Management::Observe => plan.refusals.push(Refusal::Missing(desired.prefix.clone())),
+        Management::Manage => {
+            let template = template(desired, settings);
+            plan.changes
+                .push(Change::CreateRepositoryCreationTemplate(template));
+        }
+    }
+    plan
+}
+
+fn correct(desired: &Desired, settings: &Settings, observed: &Observed) -> Plan {
+    let mut plan = gap(settings, observed);
+    if desired.management == Management::Observe {
+        return plan;
+    }
+    if !is_ours(desired, observed) {
+        plan.refusals.push(Refusal::Foreign {
+            prefix: desired.prefix.clone(),
+            description: observed.description.clone(),
+        });
+        return plan;
+    }
+    let description = description(&desired.owner);
+    // An object of a file has no uid yet.
+    if observed.description != description && !desired.owner.uid.is_empty() {
+        plan.differs("owner", &observed.description, &description);
+    }
+    if !plan.differences.is_empty() {
+        let template = template(desired, settings);
+        plan.changes
+            .push(Change::UpdateRepositoryCreationTemplate(template));
+    }
+    plan
+}
+
+/// By its description, under whatever uid, or by being exactly what status says that we put.
+fn is_ours(desired: &Desired, observed: &Observed) -> bool {
+    let put = || observed.settings().map(|it| it.hash());
+    observed.description.starts_with(&signature(&desired.owner))
+        || desired
+            .recorded
+            .as_ref()
+            .is_some_and(|it| Some(it) == put().as_ref())
+}
+
+fn template(desired: &Desired, settings: &Settings) -> Template {
+    Template {
+        prefix: desired.prefix.clone(),
+        description: description(&desired.owner),
+        settings: settings.clone(),
+    }
+}
+
+/// Every setting that is not as desired. What is not desired is to be as ECR has it by itself.
+fn gap(settings: &Settings, observed: &Observed) -> Plan {
+    let Settings {
+        mutability,
+        encryption,
+        policy,
+        lifecycle,
+        tags,
+        role,
+    } = settings;
+    let mut plan = Plan::default();
+    let applied_for: Vec<&str> = observed.applied_for.iter().map(String::as_str).collect();
+    if applied_for != [APPLIED_FOR] {
+        let field = "repositoryTemplate.appliedFor";
+        plan.differs(field, applied_for.join(", "), APPLIED_FOR);
+    }
+    let mutability = mutability.as_ref().unwrap_or(&Mutability::Mutable);
+    if *mutability != observed.mutability {
+        let field = "repositoryTemplate.imageTagMutability";
+        plan.differs(field, &observed.mutability, mutability);
+    }
+    let encryption = encryption.as_ref().unwrap_or(&Encryption::Aes256);
+    if !encryption.is_met_by(&observed.encryption) {
+        let field = "repositoryTemplate.encryption";
+        plan.differs(field, &observed.encryption, encryption);
+    }
+    let summary = policy::Document::summary;
+    plan.document(
+        "repositoryTemplate.access",
+        policy.as_ref(),
+        &observed.policy,
+        summary,
+    );
+    let (field, summary) = (
+        "repositoryTemplate.lifecyclePolicyRef",
+        lifecycle::Document::summary,
+    );
+    plan.document(field, lifecycle.as_ref(), &observed.lifecycle, summary);
+    if *tags != observed.tags {
+        plan.differs(
+            "repositoryTemplate.tags",
+            pairs(&observed.tags),
+            pairs(tags),
+        );
+    }
+    let role = role.as_ref().map(RoleArn::as_str);
+    if role != observed.role.as_deref() {
+        let named = |it: Option<&str>| it.unwrap_or("absent").to_owned();
+        plan.differs("roles", named(observed.role.as_deref()), named(role));
+    }
+    plan
+}
+
+impl Plan {
+    fn differs(
+        &mut self,
+        field: &'static str,
+        observed: impl fmt::Display,
+        desired: impl fmt::Display,
+    ) {
+        self.differences.push(Difference {
+            field,
+            observed: observed.to_string(),
+            desired: desired.to_string(),
+        });
+    }
+
+    fn document<T: Eq>(
+        &mut self,
+        field: &'static str,
+        desired: Option<&T>,
+        observed: &Reading<T>,
+        summary: fn(&T) -> String,
+    ) {
+        let found = match (desired, observed) {
+            (None, Reading::Absent) => return,
+            (Some(desired), Reading::Present(found)) if desired == found => return,
+            (_, Reading::Present(found)) => summary(found),
+            (_, Reading::NotRead | Reading::Absent) => "absent".to_owned(),
+            (_, Reading::Foreign(text)) => format!("{} characters, not understood", text.len()),
+        };
+        self.differs(
+            field,
+            found,
+            desired.map_or_else(|| "absent".to_owned(), summary),
+        );
+    }
+}
+
+impl Change {
+    /// AWS's name for the call.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::CreateRepositoryCreationTemplate(_) => "CreateRepositoryCreationTemplate",
+            Self::UpdateRepositoryCreationTemplate(_) => "UpdateRepositoryCreationTemplate",
+            Self::DeleteRepositoryCreationTemplate(_) => "DeleteRepositoryCreationTemplate",
+        }
+    }
+}
+
+fn pairs(tags: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<_> = tags
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    if pairs.is_empty() {
+        return "none".to_owned();
+    }
+    pairs.join(", ")
+}
