@@ -67,16 +67,9 @@ impl Facts {
         }
     }
 
-    /// Unlearns a repository that is not listed any more.
-    pub fn forget(&mut self, registry: &Registry, name: &RepositoryName) {
-        if let Some(repositories) = self.registries.get_mut(registry) {
-            Arc::make_mut(repositories).remove(name);
-        }
-    }
-
     /// The images of a repository, if it was listed.
-    pub fn images(&self, registry: &Registry, repository: &str) -> Option<&Images> {
-        Some(self.registries.get(registry)?.get(repository)?)
+    pub fn images(&self, registry: &Registry, repository: &str) -> Option<&Arc<Images>> {
+        self.registries.get(registry)?.get(repository)
     }
 
     /// Whether `repository` is known to hold what is wanted.

@@ -88,6 +88,11 @@ impl Journal {
         self.written().last
     }
 
+    /// All entries, oldest first, which are forgotten. Sequence numbers go on.
+    pub fn take(&self) -> Vec<Entry> {
+        std::mem::take(&mut self.written().entries).into()
+    }
+
     /// Forgets all entries. Sequence numbers go on.
     pub fn clear(&self) {
         self.written().entries.clear();
