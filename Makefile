@@ -3,12 +3,15 @@
 # Everything that needs a cluster starts a control plane of its own on this machine.
 # CLUSTER=NAME uses that context of your kubeconfig instead, for example CLUSTER=kind-kind.
 
+ifdef COUNT
+export COUNT
+endif
 ifdef CLUSTER
 export ECR_OPERATOR_CLUSTER := $(CLUSTER)
 endif
 CARGO ?= cargo
 
-.PHONY: help demo test soak bench crds lint
+.PHONY: help demo test soak bench scale crds lint
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -23,7 +26,10 @@ soak: ## Run the tests that take longer than a coffee
 	$(CARGO) test --locked --test e2e -- --ignored
 
 bench: ## Measure
-	$(CARGO) bench --locked --bench '*'
+	$(CARGO) bench --locked --bench review --bench rewrite --bench operator
+
+scale: ## Measure many repositories under a quota (COUNT=10000; a thousand without)
+	$(CARGO) bench --locked --bench scale
 
 crds: ## Write the custom resource definitions to crds/
 	UPDATE_EXPECT=1 $(CARGO) test --locked --test e2e definitions_are_checked_in

@@ -3,16 +3,14 @@
 //! accounts, and the memory at a thousand objects. `cargo bench --bench operator`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use ecr_operator::commands::demo::stage::{Operator, Role, Stage};
-use ecr_operator::emulator::{Emulator, Entry, Options as EmulatorOptions};
-use ecr_operator::plane::{Choice, Cluster, Options as PlaneOptions, Progress};
+use ecr_operator::commands::demo::stage::{Operator, Stage};
+use ecr_operator::emulator::Entry;
+use fleet::{accounts, memory, ready, report};
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::client::conn::http2;
@@ -25,6 +23,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+mod fleet;
+
 /// A pod of Argo CD's repo server with a sidecar, recorded from an API server.
 const REVIEW: &[u8] = include_bytes!("../data/review-three-containers.json");
 /// Round trips that are counted, one after the other.
@@ -32,24 +32,8 @@ const ROUND_TRIPS: usize = 5_000;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .map_err(|_| anyhow::anyhow!("a provider is installed already"))?;
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-operator");
-    let options = PlaneOptions {
-        logs: Some(folder.join("plane")),
-    };
-    let cluster =
-        Cluster::obtain(Choice::from_environment(), &options, &Progress::stderr()).await?;
-    let emulator = Emulator::start(EmulatorOptions::default()).await?;
-    let stage = Stage::set(cluster, emulator, folder).await?;
-    let role = Role {
-        program: env!("CARGO_BIN_EXE_ecr-operator").into(),
-        cluster_id: "bench".to_owned(),
-        identity: "bench".to_owned(),
-        flags: Vec::new(),
-    };
-    let operator = stage.operator(&role).await?;
+    let stage = fleet::stage("bench-operator").await?;
+    let operator = stage.operator(&fleet::role()).await?;
     stage.apply(&accounts()).await?;
     ready(&stage, "environmentaccounts").await?;
 
@@ -57,10 +41,6 @@ async fn main() -> anyhow::Result<()> {
     hundred_repositories(&stage).await?;
     round_trips(&stage).await?;
     thousand_objects(&stage, &operator).await
-}
-
-fn report(what: &str, figure: &str) {
-    println!("{what:<58} {figure}");
 }
 
 /// How many calls it takes until a hundred fully configured repositories stand in three accounts.
@@ -197,73 +177,9 @@ async fn webhook(stage: &Stage) -> anyhow::Result<(String, RootCertStore)> {
     Ok((client.url.context("the configuration has no URL")?, roots))
 }
 
-/// Resident memory, from the kernel.
-fn memory(operator: &Operator) -> anyhow::Result<String> {
-    let id = operator.id().context("the operator has ended")?;
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let resident = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
-    Ok(resident
-        .context("the kernel says nothing of memory")?
-        .trim()
-        .to_owned())
-}
-
-async fn ready(stage: &Stage, kind: &str) -> anyhow::Result<()> {
-    let wait = [
-        "wait",
-        "--for=condition=Ready",
-        "--timeout=600s",
-        "--all",
-        "-A",
-        kind,
-    ];
-    stage.kubectl(&wait, None).await.map(drop)
-}
-
-fn accounts() -> String {
-    let mut text = POLICIES.to_owned();
-    for (name, account) in [
-        ("dev", "111111111111"),
-        ("stage", "222222222222"),
-        ("prod", "333333333333"),
-    ] {
-        write!(
-            text,
-            "---\napiVersion: ecr-operator.dev/v1alpha1\nkind: EnvironmentAccount\n\
-             metadata: {{name: {name}}}\nspec:\n  accountId: \"{account}\"\n  region: eu-central-1\n  \
-             assumeRole: {{roleArn: \"arn:aws:iam::{account}:role/ecr-operator\"}}\n  grants:\n  - \
-             namespaceSelector: {{}}\n    repositoryPrefixes: [\"{{namespace}}/\"]\n"
-        )
-        .expect("a String takes whatever is written to it");
-    }
-    text
-}
-
-/// Objects that use every document: mutability, access, lifecycle, tags.
 fn repositories(numbers: std::ops::Range<usize>) -> String {
-    let one = |number: usize| {
-        format!(
-            "---\napiVersion: ecr-operator.dev/v1alpha1\nkind: ImageRepository\n\
-             metadata: {{name: service-{number:04}, namespace: default}}\nspec:\n  \
-             environments: [dev, stage, prod]\n  imageTagMutability: {{mode: IMMUTABLE}}\n  \
-             scanOnPush: true\n  lifecyclePolicyRef: {{name: keep-30}}\n  \
-             access: {{pull: [\"444444444444\"]}}\n  tags: {{team: bench}}\n  \
-             migratesFrom: [\"registry.old.example/default/service-{number:04}\"]\n"
-        )
-    };
-    numbers.map(one).collect()
+    numbers.map(fleet::repository).collect()
 }
-
-const POLICIES: &str = r"---
-apiVersion: ecr-operator.dev/v1alpha1
-kind: LifecyclePolicy
-metadata: {name: keep-30}
-spec:
-  rules:
-  - priority: 1
-    selection: {tagStatus: any, countType: imageCountMoreThan, countNumber: 30}
-    action: {type: expire}
-";
 
 const POLICY: &str = r"---
 apiVersion: ecr-operator.dev/v1alpha1
@@ -272,9 +188,4 @@ metadata: {name: quay}
 spec:
   upstreamRegistry: quay
   environments: [prod]
----
-apiVersion: ecr-operator.dev/v1alpha1
-kind: ImageAdmissionPolicy
-metadata: {name: prod}
-spec: {environment: prod, mode: Rewrite, onUnknown: Rewrite}
 ";
