@@ -12,9 +12,9 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::{Api, Client, ResourceExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
 use super::args::Args;
@@ -145,7 +145,7 @@ impl Parts {
         &self,
         args: &Args,
         shutdown: CancellationToken,
-    ) -> anyhow::Result<JoinHandle<()>> {
+    ) -> anyhow::Result<AbortOnDropHandle<()>> {
         let listener = TcpListener::bind(args.webhook_listen).await;
         let listener =
             listener.with_context(|| format!("listen for admission on {}", args.webhook_listen))?;
@@ -157,7 +157,7 @@ impl Parts {
             Limits::default(),
             shutdown,
         );
-        Ok(tokio::spawn(server))
+        Ok(AbortOnDropHandle::new(tokio::spawn(server)))
     }
 
     /// Shows what the Secret keeps, as long as it is polled. A certificate that nobody renews ends

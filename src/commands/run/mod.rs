@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
 use tracing_subscriber::EnvFilter;
 
@@ -54,19 +55,33 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = Client::try_default()
         .await
         .context("configure the Kubernetes client")?;
+    let settings = Settings {
+        endpoints: args.aws.endpoints(),
+        ..Settings::new(args.cluster_id.clone())
+    };
     let shutdown = CancellationToken::new();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(stop_on_signal(shutdown.clone())?);
+    let _told = AbortOnDropHandle::new(tokio::spawn(stop_on_signal(shutdown.clone())?));
+    Box::pin(operate(&args, client, settings, &shutdown)).await?;
+    Ok(ExitCode::SUCCESS)
+}
 
+/// Operates the cluster that `client` reaches, with the AWS that `settings` reach, until `shutdown`.
+/// The process has no other part in it: dropped together with its runtime, it ends as by `kill -9`.
+///
+/// # Errors
+/// When a port cannot be listened on. What fails later is retried.
+pub async fn operate(
+    args: &Args,
+    client: Client,
+    settings: Settings,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut tasks = JoinSet::new();
     let woken = Arc::new(Notify::new());
     let stores = Stores::watch(&client, &woken, &mut tasks);
-    let cx = Arc::new(context(&args, &client).await);
+    let cx = Arc::new(context(args, &client, settings).await);
     let readiness = Arc::new(Readiness::default());
-    let admission = Arc::new(admission::Parts::new(
-        &args,
-        &client,
-        Arc::clone(&readiness),
-    ));
+    let admission = Arc::new(admission::Parts::new(args, &client, Arc::clone(&readiness)));
     let metrics = Metrics::of(&cx.meters, Arc::clone(&cx.sessions), admission.metrics());
     let health = TcpListener::bind(args.health_listen).await;
     let health = health.with_context(|| format!("listen for health on {}", args.health_listen))?;
@@ -76,13 +91,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Arc::new(metrics),
     ));
     let serving = CancellationToken::new();
-    let served = admission.serve(&args, serving.clone()).await?;
+    let served = admission.serve(args, serving.clone()).await?;
 
     tokio::select! {
         () = stores.ready() => readiness.open(Gate::Objects),
-        () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
+        () = shutdown.cancelled() => return Ok(()),
     }
-    follow(&args, &cx, (stores.clone(), woken), &admission, &mut tasks);
+    follow(args, &cx, (stores.clone(), woken), &admission, &mut tasks);
     let candidate = Candidate {
         api: Api::namespaced(client, &args.namespace),
         name: rights::NAME.to_owned(),
@@ -94,7 +109,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         documents: args.document_period,
     };
     let term = async |term| Box::pin(lead(&cx, &stores, &admission, (periods, term))).await;
-    Box::pin(candidate.run(&shutdown, term)).await;
+    Box::pin(candidate.run(shutdown, term)).await;
 
     // The API server goes on calling for a moment after the endpoint has gone.
     readiness.close();
@@ -102,7 +117,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     serving.cancel();
     served.await.context("end the admission server")?;
     info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What every replica follows: the world, and with it the rules; the facts; the certificate.
@@ -186,11 +201,7 @@ async fn lead(
     cx.meters.reachable.clear();
 }
 
-async fn context(args: &Args, client: &Client) -> Context {
-    let settings = Settings {
-        endpoints: args.aws.endpoints(),
-        ..Settings::new(args.cluster_id.clone())
-    };
+async fn context(args: &Args, client: &Client, settings: Settings) -> Context {
     let reporter = Reporter {
         controller: rights::NAME.to_owned(),
         instance: Some(args.identity.clone()),
