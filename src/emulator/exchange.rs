@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::call::{Answer, Call, Caller};
-use super::faults::{Effect, Subject};
+use super::faults::{Effect, Garble, Subject};
 use super::journal::{Entry, Outcome};
 use super::protocol::{Asked, Service};
 use super::refusal::Refusal;
@@ -37,6 +37,7 @@ impl Heard {
             operation: &self.asked.operation,
             caller: &self.caller.arn,
             repository: self.asked.input["repositoryName"].as_str(),
+            role: self.asked.input["RoleArn"].as_str(),
         }
     }
 
@@ -56,25 +57,48 @@ impl Heard {
     }
 }
 
-/// Decides about faults, does what is asked, and writes the journal. The answer comes with the
-/// request's id.
+/// What came of a request.
+pub(crate) struct Came {
+    /// The answer to it.
+    pub(crate) answer: Result<Value, Refusal>,
+    /// Its number in the journal.
+    pub(crate) sequence: u64,
+    /// What is told instead.
+    pub(crate) garble: Option<Garble>,
+}
+
+impl Came {
+    /// The request's id, as AWS tells it with the answer.
+    pub(crate) fn id(&self) -> String {
+        format!("{:08x}-0000-4000-8000-000000000000", self.sequence)
+    }
+}
+
+/// Decides about faults, does what is asked, and writes the journal.
 pub(crate) async fn hear(
     shared: &Shared,
     heard: &Heard,
     refused: Option<Refusal>,
-) -> Result<(Result<Value, Refusal>, String), Cut> {
+) -> Result<Came, Cut> {
     let effect = shared.faults().decide(&heard.subject());
     let (answer, outcome) = under(shared, heard, effect.as_ref(), refused).await;
     let entry = heard.entry(shared.clock().now(), outcome, effect.as_ref());
     let sequence = shared.journal().write(entry);
-    match effect {
-        Some(Effect::Hang) => match std::future::pending::<Infallible>().await {},
-        Some(Effect::CutBefore | Effect::CutAfter) => Err(Cut),
-        _ => Ok((
-            answer,
-            format!("{sequence:08x}-0000-4000-8000-000000000000"),
-        )),
-    }
+    let garble = match effect {
+        Some(Effect::Hang | Effect::HangAfter) => {
+            match std::future::pending::<Infallible>().await {}
+        }
+        Some(Effect::CutBefore | Effect::CutAfter) => return Err(Cut),
+        Some(Effect::Garble(garble)) => Some(garble),
+        Some(Effect::Throttle | Effect::Deny | Effect::Refuse { .. } | Effect::Delay(_)) | None => {
+            None
+        }
+    };
+    Ok(Came {
+        answer,
+        sequence,
+        garble,
+    })
 }
 
 /// Does what is asked as far as the fault's effect lets it be done.
@@ -104,7 +128,7 @@ async fn under(
         }
     };
     let outcome = match (&answer, effect) {
-        (Ok(_), Some(Effect::CutAfter)) => Outcome::DoneUnanswered,
+        (Ok(_), Some(Effect::CutAfter | Effect::HangAfter)) => Outcome::DoneUnanswered,
         (Ok(_), _) => Outcome::Done,
         (Err(it), _) => Outcome::Refused(it.code.clone()),
     };

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::refusal::Refusal;
 use rate::Buckets;
 
+mod garble;
 mod rate;
+
+pub use garble::Garble;
 
 /// Which requests suffer, and what. A field that is `None` fits every request.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -26,6 +29,8 @@ pub struct Rule {
     pub caller: Option<String>,
     /// The repository that the request names.
     pub repository: Option<String>,
+    /// The ARN of the role that the request would assume.
+    pub role: Option<String>,
     /// What happens.
     pub effect: Effect,
     /// The share of the fitting requests that suffer, from 0 to 1; `None` is all of them. Which
@@ -36,6 +41,8 @@ pub struct Rule {
     pub rate: Option<f64>,
     /// Only the n-th fitting request suffers, counted from 1.
     pub nth: Option<u64>,
+    /// Only what fits after so many others suffers.
+    pub after: Option<u64>,
     /// After this many the rule is spent.
     pub times: Option<u64>,
 }
@@ -68,6 +75,10 @@ pub enum Effect {
     CutAfter,
     /// Nothing is done and nothing is ever answered.
     Hang,
+    /// It is done, and nothing is ever answered.
+    HangAfter,
+    /// It is done, and something else is answered.
+    Garble(Garble),
 }
 
 /// The rules in force.
@@ -91,6 +102,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) operation: &'a str,
     pub(crate) caller: &'a str,
     pub(crate) repository: Option<&'a str>,
+    pub(crate) role: Option<&'a str>,
 }
 
 impl Faults {
@@ -136,6 +148,7 @@ impl Counted {
         }
         self.fitting += 1;
         let chosen = self.rule.nth.is_none_or(|it| it == self.fitting)
+            && self.rule.after.is_none_or(|it| it < self.fitting)
             && self.rule.share.is_none_or(|it| chance(self.fitting) < it)
             && self
                 .rule
@@ -154,6 +167,7 @@ impl Rule {
             && is(&self.region, subject.region)
             && is(&self.service, subject.service)
             && is(&self.repository, subject.repository.unwrap_or_default())
+            && is(&self.role, subject.role.unwrap_or_default())
             && self
                 .caller
                 .as_deref()
@@ -187,7 +201,12 @@ impl Effect {
                 message,
                 status,
             } => Some(Refusal::new(code, message).with_status(*status)),
-            Self::Delay(_) | Self::CutBefore | Self::CutAfter | Self::Hang => None,
+            Self::Delay(_)
+            | Self::CutBefore
+            | Self::CutAfter
+            | Self::Hang
+            | Self::HangAfter
+            | Self::Garble(_) => None,
         }
     }
 

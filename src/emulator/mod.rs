@@ -46,7 +46,7 @@ mod tls;
 mod upstream;
 
 pub use clock::Clock;
-pub use faults::{Effect, Faults, Rule};
+pub use faults::{Effect, Faults, Garble, Rule};
 pub use journal::{Entry, Journal, Outcome};
 pub use seed::{InvalidSeed, Seed};
 pub use storage::InvalidState;

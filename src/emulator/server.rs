@@ -273,14 +273,15 @@ async fn api(shared: &Shared, parts: &Parts, body: &Bytes) -> Result<Whole, Cut>
         caller,
         region,
     };
-    let (answer, id) = hear(shared, &heard, refused).await?;
-    Ok(write(
-        &heard
-            .asked
-            .service
-            .reply(&heard.asked.operation, answer.as_ref(), &id),
-        &id,
-    ))
+    let came = hear(shared, &heard, refused).await?;
+    let (id, asked) = (came.id(), &heard.asked);
+    let mut reply = asked
+        .service
+        .reply(&asked.operation, came.answer.as_ref(), &id);
+    if let Some(garble) = &came.garble {
+        reply = garble.apply(reply, came.sequence);
+    }
+    Ok(write(&reply, &id))
 }
 
 async fn registry(shared: &Shared, parts: &Parts, mut asked: Asked) -> Result<Whole, Cut> {
@@ -297,7 +298,7 @@ async fn registry(shared: &Shared, parts: &Parts, mut asked: Asked) -> Result<Wh
         caller,
         region,
     };
-    let (answer, _) = hear(shared, &heard, refused).await?;
+    let answer = hear(shared, &heard, refused).await?.answer;
     let blobs = &shared.state().blobs;
     Ok(data_plane::reply(
         &heard.asked.operation,

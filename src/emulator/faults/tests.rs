@@ -10,6 +10,7 @@ const SUBJECT: Subject<'static> = Subject {
     operation: "CreateRepository",
     caller: "arn:aws:iam::111111111111:root",
     repository: Some("web"),
+    role: None,
 };
 
 fn hits(rule: Rule, requests: usize) -> Vec<bool> {
@@ -31,6 +32,20 @@ fn only_the_nth_fitting_request_suffers() {
             3
         ),
         [false, true, false]
+    );
+}
+
+#[test]
+fn only_what_comes_after_so_many_suffers() {
+    assert_eq!(
+        hits(
+            Rule {
+                after: Some(1),
+                ..Rule::default()
+            },
+            3
+        ),
+        [false, true, true]
     );
 }
 
@@ -78,6 +93,10 @@ fn a_rule_for_others_leaves_a_request_alone() {
         },
         Rule {
             repository: Some("api".into()),
+            ..Rule::default()
+        },
+        Rule {
+            role: Some("arn:aws:iam::111111111111:role/any".into()),
             ..Rule::default()
         },
     ];
