@@ -155,7 +155,8 @@ async fn step<K: Reconcile>(
 /// Writes status if it is not what the object shows: a converged world sees no writes.
 ///
 /// # Errors
-/// When the API server refuses or cannot be reached. An object that is gone is no error.
+/// When the API server refuses or cannot be reached. An object that is gone is no error; a conflict
+/// is one, since what was to be written down is not: a namesake of this object may be there now.
 pub async fn show<K: Reconcile>(
     cx: &Context,
     object: &K,
@@ -177,7 +178,7 @@ pub async fn show<K: Reconcile>(
         .await
     {
         Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
+        Err(kube::Error::Api(status)) if status.is_not_found() => {
             debug!(%status.message, "the object is gone");
             Ok(())
         }
