@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::documents;
 use super::error::{Error, ErrorKind};
+use super::limiter::Priority;
 use super::operation::Operation;
 use super::registry::{Registry, found};
 use super::repositories::observed;
@@ -22,9 +23,27 @@ use crate::domain::{lifecycle, policy};
 impl Registry {
     /// Makes one change of the repository `name`: exactly one AWS call. Taking away what is already
     /// gone is success. A repository that a `CreateRepository` finds is
-    /// [`ErrorKind::AlreadyExists`]: another's, or our own whose answer was lost.
+    /// [`ErrorKind::AlreadyExists`]: another's, or our own whose answer was lost. What AWS did not
+    /// take a while ago fails as it did then, without a call, unless a person edited the object.
     pub async fn apply(&self, name: &RepositoryName, change: &Change) -> Result<(), Error> {
-        let applied = match change {
+        let refusals = &self.memory.refusals;
+        if self.priority != Priority::Edit
+            && let Some(error) = refusals.of(name.as_str(), change, Instant::now())
+        {
+            return Err(error);
+        }
+        let applied = self.carry_out(name, change).await;
+        if let Err(error) = &applied {
+            refusals.note(name.as_str(), change, error, Instant::now());
+            if error.code == "RepositoryNotFoundException" {
+                self.memory.gone(name);
+            }
+        }
+        applied
+    }
+
+    async fn carry_out(&self, name: &RepositoryName, change: &Change) -> Result<(), Error> {
+        match change {
             Change::CreateRepository(create) => self.create(name, create).await,
             Change::PutImageTagMutability(mutability) => {
                 self.put_mutability(name, mutability).await
@@ -37,13 +56,7 @@ impl Registry {
             Change::TagResource(tags) => self.tag(name, tags).await,
             Change::UntagResource(keys) => self.untag(name, keys).await,
             Change::DeleteRepository => self.delete(name).await,
-        };
-        if let Err(error) = &applied
-            && error.code == "RepositoryNotFoundException"
-        {
-            self.memory.gone(name);
         }
-        applied
     }
 
     /// Takes in that `change` repaired what somebody else had done to the repository `name`.

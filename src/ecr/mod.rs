@@ -14,6 +14,7 @@ mod images;
 mod limiter;
 mod operation;
 mod pull_through;
+mod refusals;
 mod registry;
 mod repeats;
 mod repositories;

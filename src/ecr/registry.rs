@@ -23,7 +23,7 @@ pub struct Registry {
     pub(super) memory: Arc<Memory>,
     pub(super) session: Arc<Session>,
     gate: Arc<Gate>,
-    priority: Priority,
+    pub(super) priority: Priority,
 }
 
 impl Registry {

@@ -62,7 +62,7 @@ impl Repeats {
 }
 
 /// A number that two different writes share by accident once in some 10^19 pairs.
-fn number(subject: &str, change: &impl Debug) -> u64 {
+pub(super) fn number(subject: &str, change: &impl Debug) -> u64 {
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
     format!("{change:?}").hash(&mut hasher);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::refusals::Refusals;
 use super::repeats::Repeats;
 use crate::domain::RepositoryName;
 use crate::domain::repository::{Observed, Reading};
@@ -30,6 +31,8 @@ pub(super) struct Memory {
     pub(super) listing: tokio::sync::Mutex<()>,
     /// What was written how often.
     pub(super) repeats: Repeats,
+    /// What AWS did not take.
+    pub(super) refusals: Refusals,
 }
 
 #[derive(Debug, Default)]
