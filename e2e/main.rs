@@ -10,6 +10,7 @@ mod dependencies;
 mod ecr;
 mod emulator;
 mod explain;
+mod faults;
 mod operator;
 mod plan;
 mod plane;

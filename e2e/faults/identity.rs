@@ -1,0 +1,182 @@
+//! F16 and F17: credentials that are denied, that end in the middle of things, or are gone for good.
+
+use ecr_operator::emulator::{Effect, Entry, Outcome, Rule};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::case::{Case, REPOSITORY, Sweeps, on};
+use super::operator::SECRET;
+use super::{DEV, PROD, oracle};
+
+async fn declare(case: &Case) {
+    case.environment("dev", DEV, json!({})).await;
+    case.environment("prod", PROD, json!({})).await;
+    let both = json!({"environments": ["CASE-dev", "CASE-prod"], "tags": {"team": "who"}});
+    case.repository("both", both).await;
+    case.repository("only", json!({"environments": ["CASE-dev"]}))
+        .await;
+}
+
+/// Nobody may assume the role of one account.
+fn denied(account: &str) -> Rule {
+    let role = format!("arn:aws:iam::{account}:role/ecr-operator");
+    let message = format!(
+        "User: arn:aws:iam::999999999999:user/hub is not authorized to perform: sts:AssumeRole on resource: {role}. Encoded authorization failure message: {SECRET}"
+    );
+    Rule {
+        role: Some(role),
+        ..on(
+            "AssumeRole",
+            Effect::Refuse {
+                code: "AccessDenied".to_owned(),
+                message,
+                status: 403,
+            },
+        )
+    }
+}
+
+/// Nothing that an object shows, or that people are told, has a secret in it.
+async fn nothing_is_given_away(case: &Case) {
+    let mut shown = String::new();
+    for (kind, name) in [
+        ("EnvironmentAccount", "dev"),
+        ("EnvironmentAccount", "prod"),
+        (REPOSITORY, "both"),
+        (REPOSITORY, "only"),
+    ] {
+        shown += &case.get(kind, name).await.to_string();
+    }
+    let events: kube::Api<k8s_openapi::api::events::v1::Event> = kube::Api::all(case.client());
+    let events = events.list(&Default::default()).await.unwrap();
+    let ours = events.items.iter().filter(|it| {
+        let about = it
+            .regarding
+            .as_ref()
+            .and_then(|it| it.name.clone())
+            .unwrap_or_default();
+        it.metadata.namespace.as_deref() == Some(&case.name) || about.starts_with(&case.name)
+    });
+    let told: Vec<Value> = ours.map(|it| json!(it)).collect();
+    assert!(!told.is_empty(), "people are told");
+    shown += &json!(told).to_string();
+    assert!(!shown.contains(SECRET), "{shown}");
+    assert!(!shown.contains("Encoded"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_a_denied_role_shows_on_the_objects_of_its_account_only_and_heals_by_itself() {
+    let case = Case::set("f16").await;
+    case.fault(denied(PROD));
+    declare(&case).await;
+    let operator = case.operator(Sweeps::Never);
+    case.because("EnvironmentAccount", "prod", "AccessDenied")
+        .await;
+    case.because(REPOSITORY, "both", "AccessDenied").await;
+    case.target("both", "dev", "Ready").await;
+    case.ready(REPOSITORY, "only").await;
+    case.ready("EnvironmentAccount", "dev").await;
+    nothing_is_given_away(&case).await;
+    let to_prod = |it: &Entry| it.account == PROD;
+    assert!(
+        !case.emulator.journal().entries().iter().any(to_prod),
+        "nobody was let in"
+    );
+
+    case.emulator.faults().clear();
+    case.ready("EnvironmentAccount", "prod").await;
+    case.ready(REPOSITORY, "both").await;
+    operator.kill().await;
+}
+
+/// All credentials end at once, in the middle of a sweep as likely as not: new ones are asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_credentials_that_end_in_a_sweep_are_replaced() {
+    let case = Case::set("f16").await;
+    declare(&case).await;
+    let operator = case.operator(Sweeps::Often);
+    for name in ["both", "only"] {
+        case.ready(REPOSITORY, name).await;
+    }
+    let since = case.now();
+    case.emulator.clock().advance(SignedDuration::from_hours(2));
+    for account in [DEV, PROD] {
+        let ended = |it: &Entry| {
+            it.sequence > since
+                && it.outcome == Outcome::Refused("ExpiredTokenException".to_owned())
+        };
+        case.heard("use of old credentials", ended).await;
+        let list = |it: &Entry| {
+            it.sequence > since && it.account == account && it.outcome == Outcome::Done
+        };
+        case.heard("use of new credentials", list).await;
+    }
+    oracle::quiet(&case, &operator, &[DEV, PROD]).await;
+    for name in ["both", "only"] {
+        case.ready(REPOSITORY, name).await;
+    }
+    let asked = case.calls(since, super::HUB, "AssumeRole").len();
+    assert!(asked <= 8, "{asked} times for two accounts");
+    operator.kill().await;
+}
+
+/// Our clock is off by ten minutes: AWS takes no signature of ours until it is set.
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_signatures_of_a_wrong_clock_are_refused_until_it_is_set() {
+    let case = Case::set("f16").await;
+    let message = "Signature expired: 20260101T000000Z is now earlier than 20260101T000500Z (20260101T001000Z - 5 min.)";
+    let effect = Effect::Refuse {
+        code: "InvalidSignatureException".to_owned(),
+        message: message.to_owned(),
+        status: 400,
+    };
+    case.fault(Rule {
+        service: Some("ecr".to_owned()),
+        account: Some(PROD.to_owned()),
+        effect,
+        ..Rule::default()
+    });
+    declare(&case).await;
+    let operator = case.operator(Sweeps::Never);
+    case.because(REPOSITORY, "both", "AccessDenied").await;
+    case.target("both", "dev", "Ready").await;
+    case.ready(REPOSITORY, "only").await;
+    nothing_is_given_away(&case).await;
+    case.emulator.faults().clear();
+    case.ready(REPOSITORY, "both").await;
+    operator.kill().await;
+}
+
+/// The account cannot be reached ever again: the object says so and how to let it go, and then goes
+/// at once; its namespace ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn f17_an_object_without_credentials_is_let_go_by_its_annotation() {
+    let case = Case::set("f17").await;
+    declare(&case).await;
+    let operator = case.operator(Sweeps::Never);
+    for name in ["both", "only"] {
+        case.ready(REPOSITORY, name).await;
+    }
+    operator.kill().await;
+    case.fault(on("AssumeRole", Effect::Deny));
+    let (operator, since) = (case.operator(Sweeps::Never), case.now());
+    case.end().await;
+    for name in ["both", "only"] {
+        case.because(REPOSITORY, name, "Deleting").await;
+        let message = case.message(REPOSITORY, name).await;
+        assert!(
+            message.contains("ecr-operator.dev/orphan=true"),
+            "{message}"
+        );
+        let orphan = json!({"metadata": {"annotations": {"ecr-operator.dev/orphan": "true"}}});
+        case.edit(REPOSITORY, name, orphan).await;
+        case.gone(REPOSITORY, name).await;
+    }
+    case.ended().await;
+    assert_eq!(
+        case.writes(since),
+        [],
+        "an orphan's repository is left as it is"
+    );
+    operator.kill().await;
+}

@@ -1,0 +1,195 @@
+//! The API server as one operator sees it: lists and watches have only what bears the label of the
+//! operator's case, its writes are counted, and some of them go wrong.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
+use kube::Client;
+use serde_json::json;
+use tokio::sync::watch;
+
+/// The label that says whose an object is.
+pub(super) const CASE: &str = "ecr-operator.dev/case";
+
+/// What goes wrong with writes of our objects.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Trouble {
+    /// Nothing.
+    #[default]
+    None,
+    /// Each write of status conflicts, and nothing is done.
+    Conflicts,
+    /// The write of this number and all behind it are never answered; nothing is done.
+    FrozenBefore(usize),
+    /// The write of this number is done; it and all behind it are never answered.
+    FrozenAfter(usize),
+}
+
+/// One operator's view, shared by its client and the test.
+#[derive(Debug)]
+pub(super) struct View {
+    case: String,
+    trouble: Mutex<Trouble>,
+    writes: watch::Sender<Vec<Write>>,
+}
+
+/// One write of an object of ours: of its status, its finalizers, or itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Write {
+    pub(super) method: Method,
+    /// Without the group: `imagerepositories/api/status`.
+    pub(super) path: String,
+    /// What the API server said; `None` where nobody was told.
+    pub(super) status: Option<StatusCode>,
+    /// When it came.
+    pub(super) at: Instant,
+}
+
+impl View {
+    pub(super) fn of(case: &str, trouble: Trouble) -> Arc<Self> {
+        Arc::new(Self {
+            case: case.to_owned(),
+            trouble: Mutex::new(trouble),
+            writes: watch::Sender::default(),
+        })
+    }
+
+    /// What goes wrong from now on.
+    pub(super) fn trouble(&self, trouble: Trouble) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// All writes so far.
+    pub(super) fn writes(&self) -> Vec<Write> {
+        self.writes.borrow().clone()
+    }
+
+    /// Waits until the writes are as wanted.
+    pub(super) async fn until(&self, wanted: impl FnMut(&Vec<Write>) -> bool) {
+        let mut writes = self.writes.subscribe();
+        writes.wait_for(wanted).await.expect("we hold the sender");
+    }
+
+    /// A client that sees what `inner` does, through this view.
+    pub(super) fn client(self: &Arc<Self>, inner: Client) -> Client {
+        let view = Arc::clone(self);
+        let pass = move |request: Request| {
+            let (view, inner) = (Arc::clone(&view), inner.clone());
+            async move { view.pass(&inner, request).await }
+        };
+        Client::new(Router::new().fallback(pass), "default")
+    }
+
+    async fn pass(&self, inner: &Client, request: Request) -> Response {
+        let path = request
+            .uri()
+            .path()
+            .trim_start_matches("/apis/ecr-operator.dev/v1alpha1/");
+        let is_write = request.method() != Method::GET && path.len() < request.uri().path().len();
+        if !is_write {
+            return self.forward(inner, request).await;
+        }
+        let (method, path) = (request.method().clone(), path.to_owned());
+        let number = self.begin(method, path.clone());
+        let trouble = *self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Trouble::FrozenBefore(from) if number >= from => std::future::pending().await,
+            Trouble::FrozenAfter(from) if number > from => std::future::pending().await,
+            Trouble::Conflicts if path.ends_with("/status") => {
+                self.end(number, StatusCode::CONFLICT);
+                conflict()
+            }
+            Trouble::None
+            | Trouble::Conflicts
+            | Trouble::FrozenBefore(_)
+            | Trouble::FrozenAfter(_) => {
+                let response = self.forward(inner, request).await;
+                self.end(number, response.status());
+                if trouble == Trouble::FrozenAfter(number) {
+                    std::future::pending::<()>().await;
+                }
+                response
+            }
+        }
+    }
+
+    /// Notes a write, and gives its number, counted from 1.
+    fn begin(&self, method: Method, path: String) -> usize {
+        let mut number = 0;
+        self.writes.send_modify(|writes| {
+            writes.push(Write {
+                method,
+                path,
+                status: None,
+                at: Instant::now(),
+            });
+            number = writes.len();
+        });
+        number
+    }
+
+    fn end(&self, number: usize, status: StatusCode) {
+        self.writes
+            .send_modify(|writes| writes[number - 1].status = Some(status));
+    }
+
+    async fn forward(&self, inner: &Client, request: Request) -> Response {
+        let (mut parts, body) = request.into_parts();
+        if let Some(uri) = self
+            .narrowed(&parts.uri)
+            .filter(|_| parts.method == Method::GET)
+        {
+            parts.uri = uri;
+        }
+        let body = body
+            .collect()
+            .await
+            .expect("the client has all of the body")
+            .to_bytes();
+        match inner
+            .send(Request::from_parts(parts, body.to_vec().into()))
+            .await
+        {
+            Ok(response) => response.map(Body::new),
+            Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
+        }
+    }
+
+    /// The same list or watch of only what bears the case's label; `None` for anything but a list
+    /// of all objects of a kind.
+    fn narrowed(&self, uri: &Uri) -> Option<Uri> {
+        let mut parts = uri.path().trim_start_matches('/').split('/');
+        let after_version = match parts.next()? {
+            "api" => parts.nth(1),
+            "apis" => parts.nth(2),
+            _ => None,
+        };
+        after_version.filter(|_| parts.next().is_none())?;
+        let query = uri.query().unwrap_or_default();
+        assert!(
+            !query.contains("labelSelector"),
+            "{uri} has a selector of its own"
+        );
+        let narrowed = format!(
+            "{}?{query}&labelSelector={CASE}%3D{}",
+            uri.path(),
+            self.case
+        );
+        Some(narrowed.parse().expect("a URI with a longer query is one"))
+    }
+}
+
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>
+fn conflict() -> Response {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Conflict", "code": 409,
+        "message": "the object has been modified; please apply your changes to the latest version",
+    });
+    (StatusCode::CONFLICT, axum::Json(status)).into_response()
+}

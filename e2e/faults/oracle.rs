@@ -1,0 +1,184 @@
+//! What must hold at the end of every play, whatever went wrong in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use ecr_operator::commands::demo::hand::get;
+use ecr_operator::emulator::Entry;
+use serde_json::{Value, json};
+
+use super::case::{Case, REPOSITORY};
+use super::operator::Operator;
+use super::play::{Progress, left};
+
+/// The end state: what is in ECR and what the objects show, without what is another in every run.
+pub(super) async fn end(case: &Case) -> Value {
+    let address = case.emulator.address().to_string();
+    let state = get(&address, "/_emulator/state").await.unwrap();
+    let state: Value = serde_json::from_str(&state).unwrap();
+    let mut end = json!({"ecr": state["registries"]});
+    for (kind, name) in left() {
+        let object = case.get(kind, name).await;
+        end[format!("{kind} {name}")] = json!({
+            "finalizers": object["metadata"]["finalizers"],
+            "spec": object["spec"],
+            "status": object["status"],
+        });
+    }
+    let text = end.to_string().replace(&case.name, "CASE");
+    let mut end = serde_json::from_str(&text).unwrap();
+    without_chance(&mut end);
+    end
+}
+
+/// Sees that `end` is what was expected; tells in which lines it is not.
+pub(super) fn alike(what: &str, end: &Value, expected: &Value) {
+    if end != expected {
+        let (end, expected) = (format!("{end:#}"), format!("{expected:#}"));
+        let diff = similar::TextDiff::from_lines(&expected, &end);
+        panic!("{what} ends unlike:\n{}", diff.unified_diff());
+    }
+}
+
+/// Puts a word in place of times and unique ids.
+fn without_chance(value: &mut Value) {
+    match value {
+        Value::String(it) if it.parse::<jiff::Timestamp>().is_ok() => "TIME".clone_into(it),
+        Value::String(it) if is_uid(it) => "UID".clone_into(it),
+        Value::Array(items) => items.iter_mut().for_each(without_chance),
+        Value::Object(members) => members.values_mut().for_each(without_chance),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn is_uid(text: &str) -> bool {
+    let lengths = text.split('-').map(|it| {
+        let hexadecimal = it.bytes().all(|it| it.is_ascii_hexdigit());
+        hexadecimal.then_some(it.len())
+    });
+    lengths.eq([8, 4, 4, 4, 12].map(Some))
+}
+
+/// No repository was made or deleted twice, none deleted that nobody had deleted, and nothing was
+/// said twice but what was not answered and asked again.
+pub(super) fn counts(case: &Case, progress: &Progress) {
+    let mut said: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for entry in case.writes(0) {
+        if entry.operation == "DeleteRepository" {
+            assert_eq!(
+                entry.parameters["repositoryName"],
+                format!("{}/job", case.name)
+            );
+            assert_ne!(entry.parameters["force"], json!(true), "{entry:?}");
+            let asked = progress.deleted.load(Ordering::Relaxed);
+            assert!(
+                asked > 0 && entry.sequence > asked,
+                "nobody asked: {entry:?}"
+            );
+        }
+        let what = match entry.operation.as_str() {
+            "CreateRepository" | "DeleteRepository" => &entry.parameters["repositoryName"],
+            _ => &entry.parameters,
+        };
+        let Entry {
+            account,
+            region,
+            operation,
+            ..
+        } = &entry;
+        let key = format!("{account} {region} {operation} {what}");
+        said.entry(key).or_default().push(entry);
+    }
+    for (what, entries) in said {
+        let lost = entries.iter().filter(|it| is_cut(it)).count();
+        assert!(
+            entries.len() <= 1 + lost,
+            "{}: {what} {} times",
+            case.name,
+            entries.len()
+        );
+    }
+}
+
+/// Whether its sender was alive, and was not told.
+fn is_cut(entry: &Entry) -> bool {
+    let fault = entry.fault.as_deref().unwrap_or_default();
+    fault == "CutAfter" || fault.starts_with("Garble")
+}
+
+/// One repository in every account, and what its object shows, without its name.
+pub(super) async fn repository(case: &Case, name: &str) -> Value {
+    let full = format!("{}/{name}", case.name);
+    let mut shown = json!({"status": case.get(REPOSITORY, name).await["status"]});
+    let address = case.emulator.address().to_string();
+    let state = get(&address, "/_emulator/state").await.unwrap();
+    let state: Value = serde_json::from_str(&state).unwrap();
+    for (registry, holds) in state["registries"].as_object().unwrap() {
+        shown[registry] = holds["repositories"][&full].clone();
+    }
+    shown["status"]["observedGeneration"] = Value::Null;
+    let text = shown.to_string().replace(&full, "NAME");
+    let mut shown = serde_json::from_str(&text).unwrap();
+    without_chance(&mut shown);
+    without_generations(&mut shown);
+    shown
+}
+
+/// A fresh object has been edited less often.
+fn without_generations(value: &mut Value) {
+    let conditions = value["status"]["conditions"].as_array_mut();
+    for condition in conditions.into_iter().flatten() {
+        condition["observedGeneration"] = Value::Null;
+    }
+}
+
+/// Over two sweeps of every account nothing is written, neither to AWS nor to the API server, and
+/// what is read is bounded by the sweeps.
+pub(super) async fn quiet(case: &Case, operator: &Operator, accounts: &[&str]) {
+    swept(case, accounts).await;
+    let (since, before) = (case.emulator.journal().last(), operator.view.writes());
+    swept(case, accounts).await;
+    assert_eq!(
+        case.writes(since),
+        [],
+        "{} goes on writing to AWS",
+        case.name
+    );
+    assert_eq!(
+        operator.view.writes(),
+        before,
+        "{} goes on writing",
+        case.name
+    );
+    let reads = case.emulator.journal().since(since);
+    let sweeps = reads.iter().filter(|it| is_list(it)).count() + accounts.len();
+    let names = reads
+        .iter()
+        .filter_map(|it| it.parameters["repositoryName"].as_str());
+    // A sweep lists repositories, tags and rules, and reads two documents of each repository.
+    let most = sweeps * (4 + 2 * names.collect::<BTreeSet<_>>().len());
+    assert!(
+        reads.len() <= most,
+        "{}: {} reads in {sweeps} sweeps",
+        case.name,
+        reads.len()
+    );
+}
+
+/// Whether the whole registry is listed with it.
+fn is_list(entry: &Entry) -> bool {
+    entry.operation == "DescribeRepositories" && entry.parameters["repositoryNames"].is_null()
+}
+
+/// Waits until each account has been swept twice from beginning to end.
+async fn swept(case: &Case, accounts: &[&str]) {
+    let now = case.emulator.journal().last();
+    for account in accounts {
+        let mut since = now;
+        // The first list may be the end of a sweep, and the third is the end of two others.
+        for _ in 0..3 {
+            let list = |it: &Entry| it.sequence > since && it.account == *account && is_list(it);
+            since = case.heard("sweep", list).await.sequence;
+        }
+    }
+}
