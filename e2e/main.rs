@@ -11,6 +11,7 @@ mod ecr;
 mod emulator;
 mod explain;
 mod faults;
+mod import;
 mod operator;
 mod plan;
 mod plane;

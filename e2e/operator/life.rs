@@ -1,7 +1,7 @@
 //! The life of a team's repositories, from the day on which they are declared.
 
 use super::scene::Scene;
-use super::{converging, deletion, drift, edits, observing, ownership};
+use super::{converging, deletion, drift, edits, importing, observing, ownership};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repositories_are_made_repaired_edited_and_let_go() {
@@ -13,6 +13,7 @@ async fn repositories_are_made_repaired_edited_and_let_go() {
     edits::each_edit_arrives_by_the_one_right_call(&scene).await;
     ownership::what_is_not_ours_is_left_alone(&scene).await;
     observing::an_observed_account_is_compared_and_never_written(&scene).await;
+    importing::what_an_account_has_is_taken_over_with_owner_tags_alone(&scene).await;
     deletion::what_is_let_go_of_is_kept_unless_it_is_empty_and_may_go(&scene).await;
     operator.alive().unwrap();
 }

@@ -10,6 +10,7 @@ mod deletion;
 mod drift;
 mod edits;
 mod identity;
+mod importing;
 mod life;
 mod observing;
 mod ownership;

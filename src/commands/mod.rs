@@ -10,6 +10,7 @@ pub mod crds;
 pub mod demo;
 pub mod emulator;
 pub mod explain;
+pub mod import;
 pub mod plan;
 pub mod plane;
 pub mod rights;
@@ -35,6 +36,8 @@ enum Command {
     Emulator(emulator::Arguments),
     /// Say what becomes of an image in a pod: rewritten to what, or kept, by which rule and why.
     Explain(explain::Arguments),
+    /// Write manifests for what an environment's account already has; change nothing.
+    Import(Box<import::Arguments>),
     /// Say what the operator would change in AWS for a folder of objects or a cluster; write nothing.
     Plan(Box<plan::Arguments>),
     /// Start a Kubernetes control plane on this machine; no nodes, nothing runs.
@@ -73,6 +76,7 @@ impl Program {
                 Command::Explain(arguments) => {
                     explain::run(&arguments).await.map(|()| ExitCode::SUCCESS)
                 }
+                Command::Import(arguments) => Box::pin(import::run(&arguments)).await,
                 Command::Plan(arguments) => Box::pin(plan::run(&arguments)).await,
                 Command::Plane(arguments) => {
                     plane::run(&arguments).await.map(|()| ExitCode::SUCCESS)

@@ -107,7 +107,7 @@ fn nameless(objects: Objects) -> World {
 }
 
 /// A namespace that no file has is taken to bear no labels but Kubernetes' own.
-fn name_namespaces(objects: &mut Objects) {
+pub(super) fn name_namespaces(objects: &mut Objects) {
     for repository in &objects.repositories {
         let name = repository.namespace().unwrap_or_default();
         let labels = || BTreeMap::from([(NAMESPACE_NAME.to_owned(), name.clone())]);

@@ -14,11 +14,13 @@ mod admits;
 mod canonical;
 mod dangling;
 mod statement;
+mod typed;
 mod words;
 
 pub use super::json::ParseError;
 pub use admits::Admitted;
 pub use statement::{Action, Condition, Effect, Principal, Statement};
+pub use typed::Untyped;
 
 /// The longest repository policy that ECR takes, in characters.
 pub const LONGEST: usize = 10_240;
