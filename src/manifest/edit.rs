@@ -232,3 +232,6 @@ fn apply(text: &str, splices: &[Splice]) -> String {
     result += &text[from..];
     result
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,6 +79,8 @@ impl Format {
             (_, "sh" | "bash" | "mk") | ("makefile" | "justfile", _) => Self::Shell,
             _ if is_dockerfile(&name, extension) => Self::Dockerfile,
             _ if !yaml => Self::Other,
+            // Long, in every repository of a web application, and about packages.
+            ("package-lock.json" | "package.json" | "pnpm-lock.yaml", _) => Self::Other,
             _ if within("workflows") && within(".github") => Self::GitHubWorkflow,
             ("action.yml" | "action.yaml", _) => Self::GitHubWorkflow,
             _ if name.ends_with(".gitlab-ci.yml") || within(".gitlab") => Self::GitLabCi,
@@ -135,6 +137,14 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Whether a file is where Helm keeps templates.
+pub(super) fn is_template(path: &str) -> bool {
+    path.split(['/', '\\'])
+        .rev()
+        .skip(1)
+        .any(|it| it == "templates")
 }
 
 fn is_dockerfile(name: &str, extension: &str) -> bool {

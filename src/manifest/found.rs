@@ -100,8 +100,11 @@ impl<'a> Found<'a> {
         let Some(repository) = said(parts.repository) else {
             return;
         };
-        // A registry that is there and empty is where the registry goes.
-        let registry = parts.registry.filter(|it| it.text().is_some());
+        // A registry that is there and empty is where the registry goes, unless it stands in the
+        // repository.
+        let named = repository.text().is_some_and(names_registry);
+        let registry = parts.registry;
+        let registry = registry.filter(|it| it.text().is_some_and(|it| !(named && it.is_empty())));
         let (tag, digest) = (said(parts.tag), said(parts.digest));
         let text = |it: Cursor<'a>| it.text().unwrap_or_default().trim();
         let mut image = String::new();
@@ -175,7 +178,11 @@ impl<'a> Found<'a> {
             ..context.clone()
         };
         self.sites.push(Site {
-            line: line_of(at),
+            // What an alias stands for is named where the alias is.
+            line: match at.through {
+                Some(alias) => self.tree.nodes[alias].line,
+                None => line_of(at),
+            },
             image,
             registry: Stated::Here,
             tag: Stated::Here,

@@ -161,6 +161,10 @@ fn pods<'a>(found: &mut Found<'a>, at: Cursor<'a>, shape: Shape, context: &Conte
             );
         }
     }
+    if let Some(manifest) = at.get("manifest").filter(|_| !shape.singles.is_empty()) {
+        // An Argo Workflow's template that makes an object.
+        nested::read(found, manifest, read);
+    }
     for (key, value) in at.pairs() {
         // What an object reports of itself is nobody's to edit.
         if key != "status" || depth > 0 {

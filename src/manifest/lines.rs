@@ -1,8 +1,6 @@
 //! Image references in text that is read line by line: comments, templates, scripts, documents that
 //! are no YAML. What is found so is told, and never edited.
 
-use std::ops::Range;
-
 use super::left::{Left, Reason};
 use crate::domain::reference::Reference;
 
@@ -28,13 +26,7 @@ const HOSTS: [&str; 18] = [
     "registry.access.redhat.com",
     "registry.redhat.io",
 ];
-const HOST_ENDINGS: [&str; 5] = [
-    ".gcr.io",
-    ".pkg.dev",
-    ".azurecr.io",
-    ".amazonaws.com",
-    ".docker.io",
-];
+const HOST_ENDINGS: [&str; 4] = [".gcr.io", ".pkg.dev", ".azurecr.io", ".docker.io"];
 /// Hosts of source code and documents, whose paths with a colon are no tags.
 const NO_REGISTRIES: [&str; 4] = ["github.com", "gitlab.com", "golang.org", "k8s.io"];
 /// What ends a word of a line.
@@ -42,14 +34,16 @@ const ENDS: &[char] = &[
     ' ', '\t', '\r', '"', '\'', '`', ',', ';', '=', '(', ')', '[', ']', '{', '}', '<', '>', '|',
     '\\', '#',
 ];
+/// What the key of an image ends with, in some case.
+const IMAGE: &[u8] = b"image";
 /// As much of a line as is told.
 const LONGEST_TEXT: usize = 200;
 
 /// Tells every line that names an image, or says that it would if it were rendered.
 pub(super) fn scan(text: &str, first_line: usize, reason: Reason) -> Vec<Left> {
     let lines = text.lines().enumerate();
-    let found = lines.filter_map(|(i, line)| {
-        named_in(line).map(|text| Left {
+    let found = lines.flat_map(|(i, line)| {
+        named_in(line).into_iter().map(move |text| Left {
             line: first_line + i,
             text: shortened(text),
             reason,
@@ -58,72 +52,75 @@ pub(super) fn scan(text: &str, first_line: usize, reason: Reason) -> Vec<Left> {
     found.collect()
 }
 
-/// The image that a line names, or what stands where one would.
-pub(super) fn named_in(line: &str) -> Option<&str> {
-    if let Some(value) = after_key(line) {
-        return Some(value);
+/// The images that a line names, and what stands where one would.
+pub(super) fn named_in(line: &str) -> Vec<&str> {
+    let mut found = after_keys(line);
+    if line.contains('/') {
+        for word in line.split(ENDS) {
+            let word = word.strip_prefix("docker://").unwrap_or(word);
+            let word = word.trim_end_matches(['.', ':', '$']);
+            if is_qualified(word) && !found.iter().any(|it| it.contains(word)) {
+                found.push(word);
+            }
+        }
     }
-    if !line.contains('/') {
-        return None;
-    }
-    line.split(ENDS).find_map(|word| {
-        let word = word.strip_prefix("docker://").unwrap_or(word);
-        let word = word.trim_end_matches(['.', ':']);
-        is_qualified(word).then_some(word)
-    })
+    found
 }
 
-/// The value of the first key of a line whose name ends with "image": `image: x`, `"image": "x"`,
+/// The values of the keys of a line whose names end with "image": `image: x`, `"image": "x"`,
 /// `FOO_IMAGE=x`.
-fn after_key(line: &str) -> Option<&str> {
+fn after_keys(line: &str) -> Vec<&str> {
+    let mut found = Vec::new();
     let mut from = 0;
-    while let Some(found) = find_word(&line[from..]) {
-        let end = from + found.end;
-        let key = line[..from + found.start]
-            .chars()
-            .next_back()
-            .is_none_or(|it| !it.is_alphanumeric() && !matches!(it, '_' | '-' | '.'));
+    while let Some(start) = find_image(&line[from..]) {
+        let start = from + start;
+        let end = start + IMAGE.len();
+        let before = line[..start].chars().next_back();
+        let whole = before.is_none_or(|it| !it.is_alphanumeric() && !matches!(it, '_' | '-' | '.'));
         let rest = line[end..].trim_start_matches(['"', '\'', ' ', '\t']);
         if let Some(value) = rest.strip_prefix([':', '=']) {
-            let value = value.trim_start_matches([':', '=', '>', ' ', '\t', '"', '\'', '`', '[']);
-            if let Some(value) = value_at(value, key) {
-                return Some(value);
-            }
+            let value = value.trim_start_matches([':', '=', '>', ' ', '\t', '`', '[']);
+            found.extend(value_at(value, whole));
         }
         from = end;
     }
-    None
+    found
 }
 
-fn find_word(text: &str) -> Option<Range<usize>> {
-    let bytes = text.as_bytes();
-    let at = bytes
-        .windows(5)
-        .position(|it| it.eq_ignore_ascii_case(b"image"))?;
-    Some(at..at + 5)
+fn find_image(text: &str) -> Option<usize> {
+    let windows = &mut text.as_bytes().windows(IMAGE.len());
+    windows.position(|it| it.eq_ignore_ascii_case(IMAGE))
 }
 
 /// What is written as a value, if it is an image's name or a template of one. A word of prose after
 /// `someImage:` is none, so such a key needs a value with a path or a tag; `image` alone does not.
 fn value_at(value: &str, is_image: bool) -> Option<&str> {
-    if value.starts_with("{{") || value.starts_with("${") || value.starts_with("$(") {
-        return Some(value.trim_end_matches(['"', '\'', ' ', '\t', '\r', ',']));
+    let unquoted = value.trim_start_matches(['"', '\'']);
+    let quote = value.strip_suffix(unquoted).unwrap_or_default();
+    let end = unquoted.find(ENDS).unwrap_or(unquoted.len());
+    let (word, rest) = unquoted.split_at(end);
+    let variable = word.contains('$') || rest.starts_with('{');
+    if variable && (word.is_empty() || word.contains(['/', ':', '$'])) {
+        return Some(unquoted.trim_end_matches(['"', '\'', ' ', '\t', '\r', ',']));
     }
-    let end = value.find(ENDS).unwrap_or(value.len());
-    let word = value[..end].trim_end_matches(['.', ':']);
-    let templated = value[end..].starts_with('{') || word.ends_with('$');
-    if templated {
-        return Some(value.trim_end_matches(['"', '\'', ' ', '\t', '\r', ',']));
+    let word = word.trim_end_matches(['.', ':']);
+    if Reference::parse(word).is_err() {
+        return None;
     }
-    let image = Reference::parse(word).is_ok();
-    let prose = value[end..].trim_start_matches(['"', '\'', ' ', '\t', '\r', ',', '}', ']', ')']);
-    let alone = prose.is_empty() || prose.starts_with(['#', '}', '\\', ';', '|']);
+    let closed = !quote.is_empty() && rest.starts_with(quote);
+    let after = rest.trim_start_matches(['"', '\'', ' ', '\t', '\r', ',', '}', ']', ')']);
+    let alone = closed || after.is_empty() || after.starts_with(['#', '}', '\\', ';', '|']);
     let shaped = word.contains(['/', ':']);
-    (image && (shaped || (is_image && alone))).then_some(word)
+    (shaped || (is_image && alone)).then_some(word)
 }
 
-/// Whether a word is an image with its registry: nothing else is written like that.
+/// Whether a word is an image with its registry: nothing else is written like that. What follows a
+/// variable may be anything.
 pub(super) fn is_qualified(word: &str) -> bool {
+    let word = match word.find('$') {
+        Some(end) => word[..end].trim_end_matches(['/', ':', '-', '.', '_']),
+        None => word,
+    };
     let Some((host, _)) = word.split_once('/') else {
         return false;
     };
@@ -134,7 +131,9 @@ pub(super) fn is_qualified(word: &str) -> bool {
         return false;
     };
     let host = image.domain();
-    let known = HOSTS.contains(&host) || HOST_ENDINGS.iter().any(|it| host.ends_with(it));
+    let known = HOSTS.contains(&host)
+        || HOST_ENDINGS.iter().any(|it| host.ends_with(it))
+        || host.contains(".dkr.ecr.");
     let versioned = image.tag().is_some() || image.digest().is_some();
     known || (versioned && !NO_REGISTRIES.contains(&host) && is_name(host))
 }
@@ -154,3 +153,6 @@ pub(super) fn shortened(text: &str) -> String {
         None => line.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,27 +61,31 @@ pub struct Document {
 /// Reads a text. Of its path, relative to the repository, no more than the format is taken.
 pub fn read(path: &str, text: &[u8]) -> Document {
     let format = Format::of_path(path);
-    let nothing = |reason| Document {
+    let passed_over = |reason: Option<Reason>| Document {
         format,
         sites: Vec::new(),
-        left: vec![Left {
+        left: Vec::from_iter(reason.map(|reason| Left {
             line: 1,
             text: String::new(),
             reason,
-        }],
+        })),
     };
+    let nothing = |reason| passed_over(Some(reason));
+    if format == Format::Other {
+        return passed_over(None);
+    }
     if text.len() > LARGEST {
         return nothing(Reason::TooLarge);
     }
     match str::from_utf8(text) {
-        Ok(text) if !text.contains('\0') => read_text(format, text),
+        Ok(text) if !text.contains('\0') => read_text(path, format, text),
         Ok(_) => nothing(Reason::Binary),
         Err(_) if text.contains(&0) => nothing(Reason::Binary),
         Err(_) => nothing(Reason::NotUtf8),
     }
 }
 
-fn read_text(format: Format, text: &str) -> Document {
+fn read_text(path: &str, format: Format, text: &str) -> Document {
     let mut document = Document {
         format,
         sites: Vec::new(),
@@ -91,39 +95,56 @@ fn read_text(format: Format, text: &str) -> Document {
         return document;
     }
     match format {
-        Format::HelmTemplate => document.left = lines::scan(text, 1, Reason::HelmTemplate),
+        Format::HelmTemplate => read_template(&mut document, text),
         Format::Dockerfile | Format::Terraform | Format::Shell => {
             document.left = lines::scan(text, 1, Reason::SourceText);
         }
         Format::Other => {}
-        _ if is_template(text) => {
-            document.format = Format::HelmTemplate;
-            document.left = lines::scan(text, 1, Reason::HelmTemplate);
+        _ if format::is_template(path) && text.contains("{{") => {
+            read_template(&mut document, text);
         }
         _ => read_yaml(&mut document, text),
     }
     document
 }
 
+fn read_template(document: &mut Document, text: &str) {
+    document.format = Format::HelmTemplate;
+    document.left = lines::scan(text, 1, Reason::HelmTemplate);
+}
+
 /// Whether it is worth a closer look: no image is named without one of these.
 fn may_name_images(text: &str) -> bool {
-    const SIGNS: [&str; 9] = [
-        "mage", "MAGE", "egistry", "epositor", "ocker", ".io/", "FROM", ".dev/", ".com/",
+    const SIGNS: [&str; 13] = [
+        "mage",
+        "MAGE",
+        "FROM",
+        "docker",
+        "cr.io",
+        "uay.io",
+        "egistry",
+        "epository",
+        "pkg.dev",
+        "cr.dev",
+        "mcr.",
+        ".ecr",
+        "l5d.io",
     ];
     SIGNS.iter().any(|it| text.contains(it))
 }
 
-/// Whether a file is a template whatever its name says: an action stands where YAML has none.
-fn is_template(text: &str) -> bool {
-    let action = |line: &str| {
-        let line = line.trim_start();
-        line.starts_with("{{-") || line.starts_with("{{/*") || line.starts_with("{{ ")
-    };
+/// Whether a text that is no YAML is a template: an action stands where YAML has none.
+fn has_actions(text: &str) -> bool {
+    let action = |line: &str| line.trim_start().starts_with("{{");
     text.contains("{{") && text.lines().any(action)
 }
 
 fn read_yaml(document: &mut Document, text: &str) {
     let tree = Tree::read(text);
+    let broken = |it: &tree::Document| matches!(it, tree::Document::Broken(_));
+    if tree.documents.iter().any(broken) && has_actions(text) {
+        return read_template(document, text);
+    }
     let mut found = Found::new(&tree);
     let mut formats = Vec::new();
     for part in &tree.documents {

@@ -24,9 +24,14 @@ pub(super) fn sweep(found: &mut Found<'_>, document: Id, reason: Reason) {
     for id in document..tree.nodes[document].end {
         match &tree.nodes[id].kind {
             Kind::Mapping(pairs, _) => {
+                let parts = is_of_parts(tree.at(id));
                 for (key, value) in pairs {
                     let name = tree.at(*key).text().unwrap_or_default();
-                    if names_an_image(name) && !found.is_done(*value) {
+                    if name == "images" || names_an_image(name) {
+                        several(found, tree.at(*value), reason);
+                    }
+                    let is_image = names_an_image(name) || (parts && name == "repository");
+                    if is_image && !found.is_done(*value) {
                         named(found, tree.at(*value), *value, name, reason);
                     }
                 }
@@ -35,10 +40,10 @@ pub(super) fn sweep(found: &mut Found<'_>, document: Id, reason: Reason) {
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 if block || value.contains('\n') {
                     text(found, id, block);
-                } else if value.contains('/')
-                    && let Some(image) = value_in(value)
-                {
-                    found.leave_text(tree.at(id), image, reason);
+                } else if value.contains('/') {
+                    for image in values_in(value) {
+                        found.leave_text(tree.at(id), image, reason);
+                    }
                 }
             }
             Kind::Scalar { .. } | Kind::Sequence(_) | Kind::Alias(_) => {}
@@ -46,13 +51,31 @@ pub(super) fn sweep(found: &mut Found<'_>, document: Id, reason: Reason) {
     }
 }
 
-/// An image in a value of one line: all of it, or a word of it as arguments have them.
-fn value_in(value: &str) -> Option<&str> {
+/// The images in a value of one line: all of it, or words of it as arguments have them.
+fn values_in(value: &str) -> Vec<&str> {
     if lines::is_qualified(value) {
-        return Some(value);
+        return vec![value];
     }
-    let named = lines::named_in(value)?;
-    named.contains('/').then_some(named)
+    let mut named = lines::named_in(value);
+    named.retain(|it| it.contains('/'));
+    named
+}
+
+/// Whether a mapping puts an image together from parts.
+fn is_of_parts(at: Cursor<'_>) -> bool {
+    let beside = ["tag", "digest", "pullPolicy", "imagePullPolicy"];
+    at.string("repository").is_some() && beside.iter().any(|it| at.get(it).is_some())
+}
+
+/// The images of a list, or of a mapping from names to them.
+fn several<'a>(found: &mut Found<'a>, at: Cursor<'a>, reason: Reason) {
+    for it in at.children() {
+        let text = it.text().unwrap_or_default();
+        let shaped = text.contains([':', '/']) && !text.contains(' ');
+        if shaped && !found.is_done(it.id) && Reference::parse(text).is_ok() {
+            found.leave(it, reason);
+        }
+    }
 }
 
 fn names_an_image(key: &str) -> bool {
@@ -70,7 +93,7 @@ fn named<'a>(found: &mut Found<'a>, at: Cursor<'a>, id: Id, key: &str, reason: R
         return found.template(at);
     };
     let image = Reference::parse(value).is_ok();
-    let shaped = value.contains(['/', ':']) || key == "image";
+    let shaped = value.contains(['/', ':']) || matches!(key, "image" | "repository");
     let node = at.node();
     let typed = matches!(
         &node.kind,

@@ -4,6 +4,10 @@ use expect_test::Expect;
 use similar::{ChangeTag, TextDiff};
 
 use super::*;
+use crate::domain::rewrite;
+
+mod corpus;
+mod laws;
 
 /// The references of a text, as they are reported: line, what it is, image.
 pub(super) fn told(path: &str, text: &str) -> String {
@@ -57,7 +61,9 @@ pub(super) fn check(path: &str, text: &str, expected: &Expect) {
     let changes = TextDiff::from_lines(text, &after);
     let new = changes.iter_all_changes();
     let new = new.filter(|it| it.tag() == ChangeTag::Insert);
-    let new: String = new.map(|it| format!("+ {}", it.value())).collect();
+    let new: String = new
+        .map(|it| format!("+ {}", it.value().replace('\r', "\\r")))
+        .collect();
     expected.assert_eq(&(told(path, text) + &new));
     assert_eq!(moved(path, &after), after, "twice is once");
     outside_of_spans_nothing_changes(path, text, &after);
@@ -94,4 +100,45 @@ fn outside_of_spans_nothing_changes(path: &str, before: &str, after: &str) {
             .replace(", \"newName\": \"\"", "")
     };
     assert_eq!(new_name(rest(before)), new_name(rest(after)));
+}
+
+#[test]
+fn what_is_no_text_is_passed_over_with_a_word() {
+    let reason = |path, text: &[u8]| read(path, text).left.first().map(|it| it.reason);
+    assert_eq!(reason("a.yaml", b"image: \xff"), Some(Reason::NotUtf8));
+    assert_eq!(reason("a.yaml", b"image: a\0"), Some(Reason::Binary));
+    assert_eq!(
+        reason("a.yaml", &vec![b' '; LARGEST + 1]),
+        Some(Reason::TooLarge)
+    );
+    assert_eq!(reason("a.png", b"\xff\0"), None);
+}
+
+#[test]
+fn templates_are_told_and_never_edited() {
+    let template = "{{- if .Values.x }}\nimage: {{ .Values.image }}\n{{- end }}\n";
+    let at = ["a/templates/a.yaml", "a.yaml", "a.tpl"].map(|it| told(it, template));
+    for told in at {
+        assert_eq!(told, "2: {{ .Values.image }} [HelmTemplate]\n");
+    }
+}
+
+#[test]
+fn a_document_that_does_not_read_is_told_and_the_next_is_edited() {
+    let text =
+        "image: [a/b:1\n---\napiVersion: v1\nkind: Pod\nspec: {containers: [{image: c:1}]}\n";
+    assert_eq!(told("a.yaml", text), "1: a/b:1 [NotYaml]\n5: c:1\n");
+    assert_eq!(
+        moved("a.yaml", text),
+        text.replace("c:1", "moved.example/library/c:1")
+    );
+}
+
+#[test]
+fn reasons_are_words_of_their_own_beside_those_of_rules() {
+    let words: BTreeSet<&str> = Reason::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(words.len(), Reason::ALL.len());
+    let rules = rewrite::Reason::ALL.map(rewrite::Reason::as_str);
+    let both: Vec<_> = rules.iter().filter(|it| words.contains(*it)).collect();
+    assert_eq!(both, [&"NotAReference"]);
 }

@@ -83,8 +83,10 @@ impl<'t> Tree<'t> {
             match parser.next_event() {
                 None | Some(Ok((Event::StreamEnd, _))) => return tree,
                 Some(Ok((event, span))) => {
-                    if let Event::DocumentStart(..) = event {
-                        began = bytes(&span).start;
+                    match event {
+                        Event::DocumentStart(..) => began = bytes(&span).start,
+                        Event::DocumentEnd => began = bytes(&span).end,
+                        _ => {}
                     }
                     builder.take(&mut tree, event, &span);
                 }
@@ -196,7 +198,10 @@ impl Builder {
     fn take<'t>(&mut self, tree: &mut Tree<'t>, event: Event<'t>, span: &Span) {
         match event {
             Event::DocumentStart(..) => *self = Self::at(tree.nodes.len()),
-            Event::DocumentEnd => tree.documents.push(Document::Read(self.outermost.take())),
+            Event::DocumentEnd => {
+                tree.documents.push(Document::Read(self.outermost));
+                *self = Self::at(tree.nodes.len());
+            }
             Event::Scalar(value, style, anchor, tag) => {
                 let own = |it: &granit_parser::Tag| it.is_yaml_core_schema();
                 let tag = match tag.as_deref() {
@@ -382,3 +387,6 @@ impl<'a> Cursor<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,8 @@ services:
   built: {build: ., image: mine:dev}
 "#,
         &expect![[r#"
-            2: quay.io/a/common:1
-            2: quay.io/a/common:1
+            4: quay.io/a/common:1
+            6: quay.io/a/common:1
             7: postgres:${PG:-17} [Variable]
             8: mine:dev
             +   image: moved.example/a/common:1

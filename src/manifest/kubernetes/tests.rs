@@ -102,7 +102,7 @@ spec:\n\
             +       moved.example/library/redis:7
             +       moved.example/library/redis:8
             +   - image: "moved.example/library/nginx:1"
-            +   - image: 'moved.example/library/a:1'
+            +   - image: 'moved.example/library/a:1'\r
             +   - image: &anchor moved.example/library/b:1
             +   - image: !!str moved.example/library/c:1
             +     : moved.example/library/d:1
@@ -231,7 +231,7 @@ spec:
 "#,
         &expect![[r#"
             5: quay.io/a/b:1
-            5: quay.io/a/b:1
+            7: quay.io/a/b:1
             8: quay.io/c/d:1 [AnchorShared]
             +   - image: &app moved.example/a/b:1
         "#]],

@@ -1,0 +1,65 @@
+use super::*;
+
+#[track_caller]
+fn check(line: &str, expected: &[&str]) {
+    assert_eq!(named_in(line), expected, "{line}");
+}
+
+#[test]
+fn keys_whose_name_ends_with_image_have_values() {
+    check("image: nginx", &["nginx"]);
+    check("  - image: 'a/b:1' # x", &["a/b:1"]);
+    check("\"image\": \"debian\", \"tag\": \"9\"", &["debian"]);
+    check("FOO_IMAGE=a/b", &["a/b"]);
+    check("ARG IMAGE=alpine:3", &["alpine:3"]);
+    check("image  =  \"x:1\"", &["x:1"]);
+}
+
+#[test]
+fn templates_and_variables_stand_for_images() {
+    check(
+        "image: {{ .Values.image }}:{{ .Values.tag }}",
+        &["{{ .Values.image }}:{{ .Values.tag }}"],
+    );
+    check("image: \"{{ x }}\"", &["{{ x }}"]);
+    check("image: ${IMAGE}", &["${IMAGE}"]);
+    check("image: a/b:${TAG}", &["a/b:${TAG}"]);
+    check("FROM quay.io/a/b:${V} AS x", &["quay.io/a/b"]);
+}
+
+#[test]
+fn words_with_a_registry_are_images_wherever_they_stand() {
+    check(
+        "docker tag quay.io/a/b:1 ghcr.io/c/d:2",
+        &["quay.io/a/b:1", "ghcr.io/c/d:2"],
+    );
+    check(
+        "--config-reloader=registry.corp.example/a/b:1",
+        &["registry.corp.example/a/b:1"],
+    );
+    check("uses: docker://gcr.io/a/b", &["gcr.io/a/b"]);
+    check("see gcr.io/a/b.", &["gcr.io/a/b"]);
+    check(
+        "111111111111.dkr.ecr.us-east-1.amazonaws.com/x",
+        &["111111111111.dkr.ecr.us-east-1.amazonaws.com/x"],
+    );
+}
+
+#[test]
+fn prose_and_addresses_are_none() {
+    for line in [
+        "the image: a picture of something",
+        "image: true story of it",
+        "https://quay.io/a/b:1",
+        "oci://ghcr.io/a/chart:1",
+        "see github.com/a/b:1 and k8s.io/api:2",
+        "iam.amazonaws.com/role",
+        "10.0.0.0/8:80",
+        "imagePullPolicy: Always",
+        "app.kubernetes.io/name: web",
+        "some_image: word",
+        "",
+    ] {
+        check(line, &[]);
+    }
+}

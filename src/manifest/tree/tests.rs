@@ -1,0 +1,57 @@
+use super::*;
+
+#[test]
+fn a_document_that_is_broken_costs_no_other() {
+    let text = "a: 1\n---\nb: [1\n---\nc: 2\n";
+    let tree = Tree::read(text);
+    let [
+        Document::Read(Some(a)),
+        Document::Broken(b),
+        Document::Read(Some(c)),
+    ] = &tree.documents[..]
+    else {
+        panic!("{:?}", tree.documents);
+    };
+    assert_eq!(tree.at(*a).string("a"), Some("1"));
+    assert_eq!(&text[b.clone()], "---\nb: [1\n");
+    assert_eq!(tree.at(*c).string("c"), Some("2"));
+}
+
+#[test]
+fn merged_keys_are_found_after_the_mappings_own() {
+    let tree = Tree::read("x: &x {a: 1, b: 1}\ny: &y {c: 3}\nz: {<<: [*x, *y], b: 2}\n");
+    let Document::Read(Some(root)) = tree.documents[0] else {
+        panic!("{:?}", tree.documents);
+    };
+    let z = tree.at(root).get("z").unwrap();
+    let found = ["a", "b", "c", "d"].map(|it| z.string(it));
+    assert_eq!(found, [Some("1"), Some("2"), Some("3"), None]);
+}
+
+#[test]
+fn null_and_empty_are_no_strings() {
+    let tree = Tree::read("{a: , b: ~, c: null, d: '', e: 'null'}");
+    let at = tree.at(0);
+    let found = ["a", "b", "c", "d", "e"].map(|it| at.string(it));
+    assert_eq!(found, [None, None, None, None, Some("null")]);
+}
+
+#[test]
+fn paths_are_as_people_write_them() {
+    let tree = Tree::read("spec: {containers: [{image: a}], x.y: b}");
+    let image = tree.at(0).find(&["spec", "containers"]).unwrap().items();
+    let image = image.last().unwrap().get("image").unwrap();
+    assert_eq!(image.path(), "spec.containers[0].image");
+    let dotted = tree.at(0).find(&["spec", "x.y"]).unwrap();
+    assert_eq!(dotted.path(), "spec[\"x.y\"]");
+}
+
+#[test]
+fn an_anchor_within_itself_ends() {
+    let tree = Tree::read("a: &a {b: *a, <<: *a}");
+    let mut at = tree.at(0).get("a").unwrap();
+    for _ in 0..100 {
+        at = at.get("b").unwrap_or(at);
+    }
+    assert!(at.get("missing").is_none());
+}
