@@ -47,6 +47,11 @@ fn status(kind: &str) -> Value {
             "identityArn": "arn:aws:sts::333333333333:assumed-role/ecr-operator/x",
             "repositories": 2,
             "registries": [{"region": "us-east-1", "uri": "x", "state": "Ready"}],
+            "preflight": [{
+                "purpose": "Nodes", "role": "arn:aws:iam::333333333333:role/eks/nodes",
+                "state": "Missing", "missingAction": "ecr:BatchGetImage", "missingResource": "x",
+                "policy": "{}", "message": "no policy of the role allows it",
+            }],
         }),
         "ImageRepository" => json!({
             "repositoryName": "payments/checkout__v2", "targetsReady": "1/2",

@@ -98,6 +98,7 @@ async fn a_wrong_environment_is_refused() {
             })),
             json!({"defaults": {"tags": {"aws:team": "a"}}}),
             json!({"managementPolicy": "Watch"}),
+            json!({"preflight": {"nodeRoles": ["eks-nodes"]}}),
             json!({"registry": {}}),
         ],
         "environment",

@@ -14,6 +14,7 @@ mod importing;
 mod life;
 mod observing;
 mod ownership;
+mod permissions;
 mod reach;
 mod replicas;
 mod scene;

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::{ACCOUNTS, PATIENCE, REGION};
 
 /// What every AWS account has before the operator comes.
-const SEED: &str = include_str!("manifests/seed.yaml");
+pub(super) const SEED: &str = include_str!("manifests/seed.yaml");
 /// The environments and the lifecycle policies that every story begins with.
 const ENVIRONMENTS: &str = include_str!("manifests/environments.yaml");
 /// How kubectl is told the kinds; the short words might be another project's.

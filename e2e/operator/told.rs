@@ -1,8 +1,8 @@
 //! What the operator tells of the way that others take: the API server's to it, and that of nodes and
 //! builds to ECR.
 
-use super::reach;
 use super::scene::Scene;
+use super::{permissions, reach};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_fail_later_is_told_before() {
@@ -12,5 +12,7 @@ async fn what_would_fail_later_is_told_before() {
     flags.push("--probe-period=1s".to_owned());
     let mut operator = scene.operator_with("told", flags).await;
     reach::a_policy_says_when_it_is_not_asked(&scene, &operator, &mut way).await;
+    permissions::what_a_role_lacks_is_named_with_the_policy_to_add(&scene).await;
+    permissions::where_iam_may_not_be_asked_the_reads_themselves_tell(&scene).await;
     operator.alive().unwrap();
 }

@@ -98,6 +98,10 @@ pub struct EnvironmentAccountSpec {
     /// that ECR's own defaults stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defaults: Option<Defaults>,
+    /// Roles whose permissions are looked at, when something changes and once a day: what is missing
+    /// stands in status.preflight. The operator's own role always is. Default: no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflight>,
     /// true stops every call to the account; pods keep being rewritten. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspend: bool,
@@ -145,6 +149,24 @@ pub struct Grant {
             "self.all(it, it.matches('^[A-Za-z0-9.-]+(:[0-9]+)?(/([a-z0-9._/-]|[{]namespace[}])*)?$'))")
         .message("write a registry host and the beginning of a path, like registry.old.example/{namespace}/"))]
     pub source_prefixes: Vec<String>,
+}
+
+/// Roles of other people's programs that this environment's images are for. IAM's policy simulator is
+/// asked, for which the operator's role needs iam:SimulatePrincipalPolicy on them.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preflight {
+    /// Roles of nodes, which pull: from repositories and from pull-through caches, into which they
+    /// also import. Default: none. Example: ["arn:aws:iam::333333333333:role/eks-nodes"].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::role_arns())]
+    pub node_roles: Vec<String>,
+    /// Roles of builds, which push. Default: none. Example: ["arn:aws:iam::333333333333:role/ci"].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::role_arns())]
+    pub build_roles: Vec<String>,
 }
 
 /// Settings for repositories that say nothing of their own.
@@ -195,6 +217,46 @@ pub struct EnvironmentAccountStatus {
     #[schemars(length(max = 17), extend("x-kubernetes-list-type" = "map",
         "x-kubernetes-list-map-keys" = ["region"]))]
     pub registries: Vec<RegistryStatus>,
+    /// What IAM's policy simulator says of the operator's own role and of those of spec.preflight. It
+    /// takes in a role's policies, its permissions boundary and the organization's service control
+    /// policies without their conditions; resource control policies, session policies and most
+    /// resource policies are not known to it. Ready does not depend on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 33), extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["purpose", "role"]))]
+    pub preflight: Vec<PreflightStatus>,
+}
+
+/// What is known of the permissions of one role.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreflightStatus {
+    /// What the role is for: Operator, Nodes or Builds.
+    #[schemars(length(max = 16))]
+    pub purpose: String,
+    /// The role's ARN.
+    #[schemars(length(max = 2048))]
+    pub role: String,
+    /// Allowed (its policies let it do all that it needs), Missing (something is not) or Unknown
+    /// (nothing is known to be missing, and not all is known to be allowed).
+    #[schemars(length(max = 16))]
+    pub state: String,
+    /// The first action that it may not do. Example: ecr:BatchImportUpstreamImage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub missing_action: Option<String>,
+    /// On what, as a policy names it. Example: arn:aws:ecr:eu-central-1:333333333333:repository/quay/*.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub missing_resource: Option<String>,
+    /// A policy document with everything that is missing, ready to be pasted as a policy of the role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32768))]
+    pub policy: Option<String>,
+    /// A sentence that says what is missing, or why nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub message: Option<String>,
 }
 
 /// One registry of the account.

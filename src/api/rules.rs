@@ -51,6 +51,14 @@ pub(super) fn role_arn() -> Rule {
         .message("write an IAM role's ARN, like arn:aws:iam::333333333333:role/ecr-operator")
 }
 
+/// ARNs of IAM roles.
+pub(super) fn role_arns() -> Rule {
+    Rule::new(
+        "self.all(it, it.matches(r'^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$'))",
+    )
+    .message("write IAM roles' ARNs, like arn:aws:iam::333333333333:role/eks-nodes")
+}
+
 /// An ECR repository's name.
 pub(super) fn repository_name() -> Rule {
     Rule::new(format!("self.matches(r'^{COMPONENT}(/{COMPONENT})*$')")).message(

@@ -84,7 +84,7 @@ impl Attempts {
 }
 
 /// Up to a tenth less, the same for the same object: objects that failed together come back apart.
-fn jittered(delay: Duration, object: &str) -> Duration {
+pub(super) fn jittered(delay: Duration, object: &str) -> Duration {
     let spread = object
         .bytes()
         .fold(0_u32, |sum, byte| sum.wrapping_mul(31) + u32::from(byte));

@@ -20,6 +20,8 @@ use crate::desired::{self, Environment, World};
 use crate::domain::Registry;
 use crate::ecr;
 
+pub mod preflight;
+
 impl Reconcile for EnvironmentAccount {
     type Status = EnvironmentAccountStatus;
 
@@ -68,7 +70,8 @@ impl Reconcile for EnvironmentAccount {
             (Some(registry), verdict)
         });
         let verdicts: Vec<_> = verdicts.collect();
-        shown(self, &world, identity, &verdicts, retry)
+        let done = shown(self, &world, identity, &verdicts, retry);
+        preflight::show(cx, self, done)
     }
 }
 
@@ -129,6 +132,7 @@ fn shown(
         identity_arn: identity_arn.or(before.identity_arn),
         repositories: i64::try_from(world.repositories_in(&object.name_any()).count()).ok(),
         registries,
+        preflight: before.preflight,
     };
     Done {
         status: Some(status),

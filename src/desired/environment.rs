@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::world::seniority;
-use super::{Stopped, World, grants};
+use super::{Stopped, World, grants, preflight};
 use crate::api::conditions::Reason;
 use crate::api::{EnvironmentAccount, ManagementPolicy};
 use crate::domain::names::EnvironmentName;
@@ -156,6 +156,7 @@ fn parse(object: &EnvironmentAccount) -> Result<Environment, Stopped> {
     }
     registries[1..].sort();
     grants::check(object)?;
+    preflight::roles(object)?;
     Ok(Environment {
         name,
         role: role(object, &account)?,

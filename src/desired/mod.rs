@@ -17,6 +17,7 @@ mod environment;
 mod fixture;
 mod grants;
 mod lifecycle;
+pub mod preflight;
 mod pull_through;
 mod repository;
 mod rules;

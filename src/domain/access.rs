@@ -11,7 +11,7 @@ use super::policy::{self, Action, Condition, Effect, Principal, Statement};
 pub const SID_PREFIX: &str = "EcrOperator";
 
 /// What a client calls to pull an image.
-const PULL: [&str; 3] = [
+pub(super) const PULL: [&str; 3] = [
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
     "ecr:GetDownloadUrlForLayer",
@@ -19,7 +19,7 @@ const PULL: [&str; 3] = [
 
 /// What a client calls to push an image. It includes pulling, as in AWS's own examples: a push
 /// looks for layers that are there already, and builders read their cache.
-const PUSH: [&str; 7] = [
+pub(super) const PUSH: [&str; 7] = [
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
     "ecr:CompleteLayerUpload",

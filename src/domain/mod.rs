@@ -10,6 +10,7 @@ pub mod lifecycle;
 pub mod names;
 pub mod owner;
 pub mod policy;
+pub mod preflight;
 pub mod pull_through;
 pub mod reference;
 pub mod repository;

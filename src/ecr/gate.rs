@@ -69,9 +69,9 @@ impl Gate {
         self.counted(operation, answer)
     }
 
-    /// Makes a call to STS, which is another service: it has rates of its own, and its silence says
-    /// nothing of ECR.
-    pub(super) async fn ask_sts<T, E>(
+    /// Makes a call to STS or IAM, which are other services: they have rates of their own, and their
+    /// silence says nothing of ECR.
+    pub(super) async fn ask_elsewhere<T, E>(
         &self,
         operation: Operation,
         send: BoxFuture<'_, Result<T, SdkError<E, HttpResponse>>>,

@@ -13,6 +13,7 @@ mod gate;
 mod images;
 mod limiter;
 mod operation;
+mod preflight;
 mod pull_through;
 mod refusals;
 mod registry;

@@ -36,6 +36,8 @@ words!(
     Operation {
         /// STS: who are we.
         GetCallerIdentity,
+        /// IAM: what a role's policies allow.
+        SimulatePrincipalPolicy,
         /// Tagging: the tags of 100 repositories.
         GetResources,
         /// ECR: repositories, by page or by name.

@@ -103,6 +103,18 @@ impl Registry {
         }
     }
 
+    /// Makes a call to another service than ECR, under the same credentials.
+    pub(super) async fn call_elsewhere<T, E>(
+        &self,
+        operation: Operation,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.gate.ask_elsewhere(operation, send.boxed()).await
+    }
+
     /// The items of a page. An answer without any list is none: taken for an empty one, it would
     /// say that everything is gone.
     pub(super) fn items<T>(

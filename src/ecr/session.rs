@@ -37,6 +37,8 @@ pub(super) struct Session {
     pub(super) write: aws_sdk_ecr::Client,
     /// For tags in bulk.
     pub(super) tagging: aws_sdk_resourcegroupstagging::Client,
+    /// For what roles may do.
+    pub(super) iam: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
     arn: OnceLock<String>,
     opened: Instant,
@@ -98,6 +100,7 @@ impl Session {
             .retry_partition(partition.clone())
             .interceptor(Attempts(gate.clone()))
             .build();
+        let iam = with_endpoint(&config, endpoints.iam.as_deref());
         let sts = with_endpoint(&config, endpoints.sts.as_deref());
         let sts = aws_sdk_sts::config::Builder::from(&sts)
             .timeout_config(timeout_config(timeouts, timeouts.write)) // STS is quick, or sick
@@ -106,6 +109,7 @@ impl Session {
             read: aws_sdk_ecr::Client::from_conf(ecr.build()),
             write: aws_sdk_ecr::Client::from_conf(write),
             tagging: aws_sdk_resourcegroupstagging::Client::from_conf(tagging),
+            iam: aws_sdk_iam::Client::new(&iam),
             sts: aws_sdk_sts::Client::from_conf(sts),
             arn: OnceLock::new(),
             opened: Instant::now(),
@@ -126,7 +130,7 @@ impl Session {
     ) -> Result<(), Error> {
         const WHO: Operation = Operation::GetCallerIdentity;
         let send = self.sts.get_caller_identity().send().boxed();
-        let identity = gate.ask_sts(WHO, send).await?;
+        let identity = gate.ask_elsewhere(WHO, send).await?;
         let account = identity.account().unwrap_or_default();
         if account == registry.account.as_str() {
             let arn = identity.arn().unwrap_or_default();

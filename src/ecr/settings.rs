@@ -45,15 +45,18 @@ pub struct Endpoints {
     pub sts: Option<String>,
     /// The Resource Groups Tagging API.
     pub tagging: Option<String>,
+    /// IAM, which has one endpoint for all regions.
+    pub iam: Option<String>,
 }
 
 impl Endpoints {
-    /// One URL that serves all three, as the emulator does.
+    /// One URL that serves all of them, as the emulator does.
     pub fn all(url: &str) -> Self {
         Self {
             ecr: Some(url.to_owned()),
             sts: Some(url.to_owned()),
             tagging: Some(url.to_owned()),
+            iam: Some(url.to_owned()),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! AWS IAM, as far as a preflight asks it: `SimulatePrincipalPolicy`.
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
-use super::iam::{Document, Question, Verdict, judge};
+use super::iam::{Document, Question, Verdict, judge, unknown_keys};
 use super::protocol;
 use super::refusal::Refusal;
 
@@ -42,20 +42,15 @@ fn simulate(call: &Call<'_>, input: &Value) -> Answer {
     if asked.action_names.is_empty() {
         return Err(Refusal::new("ValidationError", "At least one action must be given").into());
     }
+    may_ask(call, &asked.policy_source_arn)?;
     let policies = policies(call, &asked.policy_source_arn)?;
     let entries = asked.context_entries.into_iter();
     let context: BTreeMap<String, Vec<String>> = entries
         .map(|it| (it.context_key_name.to_lowercase(), it.context_key_values))
         .collect();
-    let any = ["*".to_owned()];
-    let resources = if asked.resource_arns.is_empty() {
-        &any[..]
-    } else {
-        &asked.resource_arns
-    };
-    let mut results = Vec::new();
-    for action in &asked.action_names {
-        for resource in resources {
+    let policies = policies.as_deref();
+    let result = |action: &String| {
+        let decided = |resource: &str| {
             let question = Question {
                 account: "",
                 names: &[],
@@ -63,23 +58,85 @@ fn simulate(call: &Call<'_>, input: &Value) -> Answer {
                 resource,
                 context: &context,
             };
-            let verdict = policies
-                .as_deref()
-                .map_or(Verdict::Allowed, |it| judge(it, &question));
-            results.push(json!({
-                "EvalActionName": action,
-                "EvalResourceName": resource,
-                "EvalDecision": match verdict {
-                    Verdict::Allowed => "allowed",
-                    Verdict::Denied => "explicitDeny",
-                    Verdict::Silent => "implicitDeny",
-                },
-                "MatchedStatements": [],
-                "MissingContextValues": [],
-            }));
-        }
-    }
+            let verdict = policies.map_or(Verdict::Allowed, |it| judge(it, &question));
+            (
+                verdict,
+                policies
+                    .map(|it| unknown_keys(it, &question))
+                    .unwrap_or_default(),
+            )
+        };
+        result(action, &asked.resource_arns, decided)
+    };
+    let results: Vec<Value> = asked.action_names.iter().map(result).collect();
     Ok(json!({"EvaluationResults": results, "IsTruncated": false}))
+}
+
+/// One result for an action: the most restrictive decision over all resources, and that on each.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html>
+fn result(
+    action: &str,
+    resources: &[String],
+    decided: impl Fn(&str) -> (Verdict, BTreeSet<String>),
+) -> Value {
+    if resources.is_empty() {
+        let (verdict, missing) = decided("*");
+        return json!({
+            "EvalActionName": action,
+            "EvalResourceName": "*",
+            "EvalDecision": word(verdict),
+            "MatchedStatements": [],
+            "MissingContextValues": missing,
+        });
+    }
+    let decisions: Vec<_> = resources.iter().map(|it| (it, decided(it))).collect();
+    let worst = decisions.iter().map(|(_, (verdict, _))| *verdict);
+    let worst = worst.max_by_key(|it| match it {
+        Verdict::Allowed => 0,
+        Verdict::Silent => 1,
+        Verdict::Denied => 2,
+    });
+    let all: BTreeSet<&String> = decisions.iter().flat_map(|(_, (_, it))| it).collect();
+    let specific = decisions.iter().map(|(resource, (verdict, missing))| {
+        json!({
+            "EvalResourceName": resource,
+            "EvalResourceDecision": word(*verdict),
+            "MatchedStatements": [],
+            "MissingContextValues": missing,
+        })
+    });
+    json!({
+        "EvalActionName": action,
+        "EvalResourceName": "*",
+        "EvalDecision": word(worst.unwrap_or(Verdict::Silent)),
+        "MatchedStatements": [],
+        "MissingContextValues": all,
+        "ResourceSpecificResults": specific.collect::<Vec<_>>(),
+    })
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allowed => "allowed",
+        Verdict::Denied => "explicitDeny",
+        Verdict::Silent => "implicitDeny",
+    }
+}
+
+/// Refuses a caller whose own policies do not let them look at others'.
+fn may_ask(call: &Call<'_>, arn: &str) -> Result<(), Refusal> {
+    let context = call.context();
+    let question = call
+        .caller
+        .asks("iam:SimulatePrincipalPolicy", arn, &context);
+    let answer = call.caller.permit(&question, &[], &call.caller.account);
+    answer.map_err(|it| {
+        Refusal {
+            code: "AccessDenied".to_owned(),
+            ..it
+        }
+        .with_status(403)
+    })
 }
 
 /// The policies of a principal; `None`: it is not declared and may do everything.

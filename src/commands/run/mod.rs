@@ -22,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 use crate::commands::rights;
 use crate::controllers::checks::Checks;
 use crate::controllers::driver::drive;
+use crate::controllers::environment_account::preflight;
 use crate::controllers::lease::{Candidate, Timing};
 use crate::controllers::meters::Meters;
 use crate::controllers::stores::Stores;
@@ -181,6 +182,7 @@ async fn lead(
     let rules = wakes.requests(Kind::Rule, stores.rules.clone());
     let lifecycles = wakes.requests(Kind::Lifecycle, stores.lifecycles.clone());
     let policies = wakes.requests(Kind::Policy, stores.policies.clone());
+    let accounts = wakes.requests(Kind::Environment, stores.environments.clone());
     let work = async {
         tokio::join!(
             drive(Arc::clone(cx), stores.environments.clone(), environments),
@@ -190,6 +192,7 @@ async fn lead(
             drive(Arc::clone(cx), stores.policies.clone(), policies),
             sweep::run(Arc::clone(cx), stores.clone(), periods),
             usage::follow(cx.client.clone(), &cx.usage),
+            preflight::run(Arc::clone(cx), accounts),
             admission.lead(cx, &term),
         )
     };

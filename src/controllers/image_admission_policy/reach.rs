@@ -11,6 +11,14 @@ use crate::api::ADMISSION_PROBE;
 use crate::api::conditions::{ConditionStatus, Reason};
 use crate::controllers::webhook_configuration::PROBE;
 
+/// Where a packet was lost on the way. The URL of a webhook has the word timeout in it too.
+const SILENCE: [&str; 4] = [
+    "deadline exceeded",
+    "i/o timeout",
+    "no route to host",
+    "network is unreachable",
+];
+
 /// The longest that is repeated of what another admission controller said.
 const LONGEST_WORDS: usize = 300;
 
@@ -177,12 +185,7 @@ impl Cause {
             Self::NobodyListens
         } else if says(&["currently unable to handle the request"]) {
             Self::NotLoaded
-        } else if says(&[
-            "deadline exceeded",
-            "timeout",
-            "Timeout",
-            "no route to host",
-        ]) {
+        } else if says(&SILENCE) {
             Self::NoAnswer
         } else {
             // Only the root: what stands before it names ports that are others each time.

@@ -1,6 +1,8 @@
 //! Whether policies allow a request.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::condition::{Context, hold, like};
 use super::{Document, Principals, Scope, Statement, is_account};
 
@@ -44,8 +46,25 @@ pub(crate) fn judge(documents: &[Document], question: &Question<'_>) -> Verdict 
     })
 }
 
+/// The condition keys of statements about a request that nobody has given a value.
+pub(crate) fn unknown_keys(documents: &[Document], question: &Question<'_>) -> BTreeSet<String> {
+    let concerned = documents
+        .iter()
+        .flat_map(|it| &it.statements)
+        .filter(|it| it.concerns(question));
+    let keys = concerned.flat_map(|it| it.conditions.values().flat_map(BTreeMap::keys));
+    keys.filter(|it| !question.context.contains_key(&it.to_lowercase()))
+        .cloned()
+        .collect()
+}
+
 impl Statement {
     fn matches(&self, question: &Question<'_>) -> bool {
+        self.concerns(question) && hold(&self.conditions, question.context)
+    }
+
+    /// Whether it is about this request, under whichever conditions.
+    fn concerns(&self, question: &Question<'_>) -> bool {
         let principal = match &self.principal {
             None => true,
             Some(Scope::Only(it)) => it.includes(question),
@@ -62,7 +81,6 @@ impl Statement {
                 .resource
                 .as_ref()
                 .is_none_or(|it| within(it, |it| like(it, question.resource)))
-            && hold(&self.conditions, question.context)
     }
 }
 

@@ -9,7 +9,7 @@ mod condition;
 mod judge;
 mod spelling;
 
-pub(crate) use judge::{Question, Verdict, judge};
+pub(crate) use judge::{Question, Verdict, judge, unknown_keys};
 pub(crate) use spelling::canonical;
 
 /// A policy document.

@@ -1,0 +1,107 @@
+//! What an environment asks to be told of the permissions of roles, and what its objects need of
+//! them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+
+use super::world::repository_name;
+use super::{Environment, Stopped, World, pull_through};
+use crate::api::image_repository::ImageRepositorySpec;
+use crate::api::settings::Encryption;
+use crate::api::{EnvironmentAccount, PullThroughRule, Toggle};
+use crate::domain::RepositoryName;
+use crate::domain::preflight::{Cache, Deletion, MOST_EXAMPLES, Purpose, Template, Uses};
+use crate::domain::pull_through::{Prefix, RoleArn};
+use crate::domain::repository::Setting;
+
+/// The roles to look at besides the operator's own, and what for.
+pub fn roles(object: &EnvironmentAccount) -> Result<Vec<(Purpose, RoleArn)>, Stopped> {
+    let preflight = object.spec.preflight.as_ref();
+    let listed = |purpose, field: &'static str, arns: Option<&Vec<String>>| {
+        let arns = arns.cloned().unwrap_or_default().into_iter().enumerate();
+        let role = move |(i, arn): (usize, String)| {
+            let role = arn.parse();
+            role.map(|it| (purpose, it))
+                .map_err(|it| Stopped::invalid(format!("spec.preflight.{field}[{i}]"), it))
+        };
+        arns.map(role).collect::<Result<Vec<_>, _>>()
+    };
+    let nodes = listed(
+        Purpose::Nodes,
+        "nodeRoles",
+        preflight.map(|it| &it.node_roles),
+    )?;
+    let builds = listed(
+        Purpose::Builds,
+        "buildRoles",
+        preflight.map(|it| &it.build_roles),
+    )?;
+    Ok([nodes, builds].concat())
+}
+
+/// What the objects of this world use of an environment.
+pub fn uses(object: &EnvironmentAccount, environment: &Environment, world: &World) -> Uses {
+    let name = object.name_any();
+    let mut repositories: BTreeMap<String, RepositoryName> = BTreeMap::new();
+    let mut keys: BTreeSet<String> = BTreeSet::new();
+    let defaults = object.spec.defaults.as_ref();
+    for repository in world.repositories_in(&name) {
+        if let Ok(repository) = repository_name(repository).parse::<RepositoryName>() {
+            let first = repository.as_str().split('/').next().unwrap_or_default();
+            let example = repositories.entry(first.to_owned());
+            let example = example.or_insert_with(|| repository.clone());
+            *example = repository.min(example.clone());
+        }
+        let said = encryption(&repository.spec, &name);
+        let said = said.or(defaults.and_then(|it| it.encryption.as_ref()));
+        keys.extend(said.and_then(|it| it.kms_key.clone()));
+    }
+    let caches = world.rules().filter_map(|it| cache(it, environment, world));
+    let mut caches: Vec<Cache> = caches.collect();
+    caches.sort_by(|a, b| a.example.cmp(&b.example));
+    Uses {
+        cluster: world.cluster().clone(),
+        management: environment.management,
+        deletion: if object.spec.allow_delete {
+            Deletion::Allowed
+        } else {
+            Deletion::Withheld
+        },
+        registries: environment.registries.clone(),
+        repositories: repositories.into_values().take(MOST_EXAMPLES).collect(),
+        caches,
+        keys,
+    }
+}
+
+fn encryption<'a>(spec: &'a ImageRepositorySpec, environment: &str) -> Option<&'a Encryption> {
+    let mut overrides = spec.overrides.iter();
+    let here = overrides.find(|it| it.environment == environment);
+    let here = here.and_then(|it| it.encryption.as_ref());
+    here.or(spec.encryption.as_ref())
+}
+
+/// The operator fills a cache with what it prewarms, nodes one whose upstream is trusted.
+fn cache(rule: &PullThroughRule, environment: &Environment, world: &World) -> Option<Cache> {
+    let mut targets = pull_through(rule, world).into_iter().flatten();
+    let target = targets.find(|it| it.environment == environment.name)?;
+    let example = match target.desired.rule.prefix {
+        Prefix::Root => "ecr-operator-preflight".to_owned(),
+        Prefix::Path(prefix) => format!("{prefix}/ecr-operator-preflight"),
+    };
+    let prewarms = rule.spec.prewarm.is_some().then_some(Purpose::Operator);
+    let trusts = rule.spec.trust_upstream == Toggle::Enabled;
+    let trusts = trusts.then_some(Purpose::Nodes);
+    Some(Cache {
+        example: example.parse().ok()?,
+        template: match target.template.settings {
+            Setting::Unmanaged => Template::Unmanaged,
+            Setting::Absent | Setting::Present(_) => Template::Managed,
+        },
+        filled: prewarms.into_iter().chain(trusts).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

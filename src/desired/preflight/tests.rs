@@ -1,0 +1,106 @@
+use expect_test::{Expect, expect};
+
+use super::super::environment;
+use super::super::fixture::{BASE, told, world};
+use super::*;
+
+const OBJECTS: &str = r#"
+kind: ImageRepository
+metadata: {name: api, namespace: payments, uid: r1}
+spec: {environments: [dev, prod]}
+---
+kind: ImageRepository
+metadata: {name: ledger, namespace: payments, uid: r2}
+spec:
+  environments: [prod]
+  encryption: {type: KMS}
+  overrides:
+  - environment: prod
+    encryption:
+      type: KMS
+      kmsKey: arn:aws:kms:us-east-1:333333333333:key/1
+---
+kind: ImageRepository
+metadata: {name: base, namespace: web, uid: r3}
+spec: {environments: [prod], repositoryName: shared/base}
+---
+kind: PullThroughRule
+metadata: {name: quay}
+spec: {upstreamRegistry: quay, environments: [prod], trustUpstream: Enabled}
+---
+kind: PullThroughRule
+metadata: {name: k8s}
+spec: {upstreamRegistry: k8s, environments: [prod], prewarm: {images: ["pause:3.10"]}}
+---
+kind: PullThroughRule
+metadata: {name: broken}
+spec: {upstreamRegistry: docker-hub, environments: [prod]}
+"#;
+
+#[test]
+fn what_is_used_is_one_example_of_each_kind() {
+    let world = world(&[BASE, OBJECTS]);
+    let used = |name: &str| {
+        let object = world.environment(name).unwrap();
+        uses(object, &environment(object, &world).unwrap(), &world)
+    };
+    let Uses {
+        cluster: _,
+        management: _,
+        deletion,
+        registries,
+        repositories,
+        caches,
+        keys,
+    } = used("prod");
+    assert_eq!((deletion, registries.len()), (Deletion::Withheld, 2));
+    let repositories: Vec<_> = repositories.iter().map(RepositoryName::as_str).collect();
+    assert_eq!(repositories, ["payments/api", "shared/base"]);
+    let caches: Vec<_> = caches
+        .iter()
+        .map(|it| (it.example.as_str(), it.filled.iter().collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(
+        caches,
+        [
+            ("k8s/ecr-operator-preflight", vec![&Purpose::Operator]),
+            ("quay/ecr-operator-preflight", vec![&Purpose::Nodes]),
+        ]
+    );
+    assert_eq!(
+        keys.into_iter().collect::<Vec<_>>(),
+        ["arn:aws:kms:us-east-1:333333333333:key/1"]
+    );
+    assert_eq!(
+        (used("dev").caches, used("dev").keys.len()),
+        (Vec::new(), 0)
+    );
+}
+
+fn check(preflight: &str, expected: &Expect) {
+    let object = format!(
+        "kind: EnvironmentAccount\nmetadata: {{name: eu, uid: e9}}\n\
+         spec: {{accountId: \"555555555555\", region: eu-west-1, preflight: {preflight}}}"
+    );
+    let world = world(&[BASE, &object]);
+    let object = world.environment("eu").unwrap();
+    expected.assert_eq(&match roles(object) {
+        Ok(roles) => format!("{roles:?}"),
+        // What is wrong with it makes the environment invalid.
+        Err(stopped) => {
+            assert_eq!(environment(object, &world).unwrap_err(), stopped);
+            told(&stopped)
+        }
+    });
+}
+
+#[test]
+fn only_roles_can_be_looked_at() {
+    check("{}", &expect!["[]"]);
+    check(
+        r#"{buildRoles: ["arn:aws:iam::555555555555:user/jane"]}"#,
+        &expect![[
+            r#" InvalidSpec spec.preflight.buildRoles[0]: "arn:aws:iam::555555555555:user/jane" is no role ARN: the ARN of an IAM role, like arn:aws:iam::333333333333:role/ecr"#
+        ]],
+    );
+}
