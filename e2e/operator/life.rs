@@ -1,13 +1,15 @@
 //! The life of a team's repositories, from the day on which they are declared.
 
 use super::scene::Scene;
-use super::{converging, deletion, drift, edits, importing, observing, ownership};
+use super::{converging, deletion, drift, edits, importing, newer, observing, ownership};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repositories_are_made_repaired_edited_and_let_go() {
     let scene = Scene::set("life").await;
+    newer::an_object_that_this_version_does_not_know(&scene).await;
     let mut operator = scene.operator("life").await;
     converging::everything_is_made_once_and_then_nothing_is_written(&scene).await;
+    newer::is_told_about_and_stops_nobody(&scene).await;
     drift::each_change_past_the_operator_is_repaired_once(&scene).await;
     drift::a_fight_with_another_writer_ends_until_a_person_edits(&scene).await;
     edits::each_edit_arrives_by_the_one_right_call(&scene).await;

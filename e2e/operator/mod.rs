@@ -12,6 +12,7 @@ mod edits;
 mod identity;
 mod importing;
 mod life;
+mod newer;
 mod observing;
 mod ownership;
 mod permissions;

@@ -44,6 +44,9 @@ pub(super) async fn an_observed_account_is_compared_and_never_written(scene: &Sc
             .await
             .contains("scanOnPush")
     );
+    let table = scene.kubectl("get", "seen/api", &["--output=wide"]).await;
+    let table = table.unwrap();
+    assert!(table.contains("mirror: scanOnPush"), "{table}");
     // The other cluster does its work.
     let scanning = json!({
         "repositoryName": "seen/api",

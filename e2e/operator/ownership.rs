@@ -14,6 +14,8 @@ pub(super) async fn what_is_not_ours_is_left_alone(scene: &Scene) {
     an_object_made_again_owns_its_repository_again(scene).await;
     the_older_of_two_objects_has_the_repository(scene).await;
     a_namespace_without_a_grant_gets_nothing(scene).await;
+    access_is_granted_only_to_whom_the_environment_allows(scene).await;
+    adoption_of_what_is_as_the_spec_asks_writes_the_owner_tags_alone(scene).await;
     scene.is_quiet().await;
 }
 
@@ -186,6 +188,14 @@ async fn a_namespace_without_a_grant_gets_nothing(scene: &Scene) {
     scene.repository("own/greedy", spec).await;
     scene.because("own/greedy", "NotGranted").await;
     assert_eq!(scene.ledger(since), Vec::<String>::new());
+    for entry in scene.stage.emulator.journal().since(since) {
+        assert_ne!(entry.service, "sts", "nobody signs in for a stranger");
+        let asked = entry.parameters.to_string();
+        assert!(
+            !asked.contains("stranger/api") && !asked.contains("shared/base"),
+            "{asked}"
+        );
+    }
     // The label is what the grant asks for.
     let label = ["example.com/team=true"];
     scene
@@ -193,4 +203,62 @@ async fn a_namespace_without_a_grant_gets_nothing(scene: &Scene) {
         .await
         .unwrap();
     scene.ready("stranger/api").await;
+}
+
+async fn access_is_granted_only_to_whom_the_environment_allows(scene: &Scene) {
+    let since = scene.now();
+    let stranger = "666666666666";
+    let spec = json!({"environments": ["stage"], "access": {"pull": [stranger]}});
+    scene.repository("own/open", spec).await;
+    scene.because("own/open", "NotGranted").await;
+    let message = scene.message("own/open").await;
+    assert!(
+        message.contains("spec.access") && message.contains("allowedPrincipals"),
+        "{message}"
+    );
+    assert_eq!(scene.ledger(since), Vec::<String>::new());
+    scene
+        .edit("own/open", json!({"access": {"pull": ["444444444444"]}}))
+        .await;
+    scene.ready("own/open").await;
+    // An edit that is refused changes nothing of what was granted before.
+    let since = scene.now();
+    scene
+        .edit(
+            "own/open",
+            json!({"access": {"pull": ["444444444444", stranger]}}),
+        )
+        .await;
+    scene.because("own/open", "NotGranted").await;
+    assert_eq!(scene.ledger(since), Vec::<String>::new());
+    let policy = scene.in_ecr(STAGE, "own/open").await["policy"].to_string();
+    assert!(!policy.contains(stranger), "{policy}");
+    scene.kubectl("delete", "own/open", &[]).await.unwrap();
+}
+
+async fn adoption_of_what_is_as_the_spec_asks_writes_the_owner_tags_alone(scene: &Scene) {
+    made_by_hand(
+        scene,
+        STAGE,
+        "own/asis",
+        json!([{"Key": "team", "Value": "own"}]),
+    )
+    .await;
+    let since = scene.now();
+    let spec = json!({
+        "environments": ["stage"],
+        "adoptionPolicy": "IfUnowned",
+        "imageTagMutability": {"mode": "MUTABLE"},
+        "scanOnPush": false,
+        "encryption": {"type": "AES256"},
+        "tags": {"team": "own"},
+    });
+    scene.repository("own/asis", spec).await;
+    scene.ready("own/asis").await;
+    assert_eq!(scene.ledger(since), ["stage own/asis TagResource"]);
+    let entry = &scene.writes(since)[0];
+    assert!(
+        !entry.parameters["tags"].to_string().contains("team"),
+        "{entry:?}"
+    );
 }

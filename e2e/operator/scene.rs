@@ -100,6 +100,24 @@ impl Scene {
         self.apply(&object.to_string()).await;
     }
 
+    /// The same, for a spec of a definition that the API server may not have taken up yet: asks
+    /// until it takes it.
+    pub(super) async fn repository_when_taken(&self, object: &str, spec: &Value) {
+        let (namespace, name) = object.split_once('/').unwrap();
+        let object = json!({
+            "apiVersion": "ecr-operator.dev/v1alpha1",
+            "kind": "ImageRepository",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        });
+        let taken = async {
+            while self.stage.apply(&object.to_string()).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, taken).await.unwrap();
+    }
+
     /// An `EnvironmentAccount` of this spec.
     pub(super) async fn environment(&self, spec: Value, name: &str) {
         let object = json!({
@@ -254,19 +272,23 @@ impl Scene {
     /// Waits until every environment has been swept twice from beginning to end.
     pub(super) async fn swept_twice(&self) {
         let now = self.now();
-        for (environment, account) in ACCOUNTS {
-            let mut since = now;
-            // The first list may be the end of a sweep, and the third is the end of two others.
-            for _ in 0..3 {
-                let list = |it: &Entry| {
-                    it.sequence > since
-                        && it.account == account
-                        && it.operation == "DescribeRepositories"
-                        && it.parameters["repositoryNames"].is_null()
-                };
-                let sweep = format!("sweep of {environment}");
-                since = self.heard(&sweep, list).await.sequence;
-            }
+        for (_, account) in ACCOUNTS {
+            self.account_swept_twice(now, account).await;
+        }
+    }
+
+    /// The same of one account.
+    pub(super) async fn account_swept_twice(&self, mut since: u64, account: &str) {
+        // The first list may be the end of a sweep, and the third is the end of two others.
+        for _ in 0..3 {
+            let list = |it: &Entry| {
+                it.sequence > since
+                    && it.account == account
+                    && it.operation == "DescribeRepositories"
+                    && it.parameters["repositoryNames"].is_null()
+            };
+            let sweep = format!("sweep of {account}");
+            since = self.heard(&sweep, list).await.sequence;
         }
     }
 

@@ -90,10 +90,19 @@ pub struct EnvironmentAccountSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub grants: Vec<Grant>,
-    /// true lets an ImageRepository with deletionPolicy DeleteIfEmpty delete its repository; else it
-    /// is kept whatever the object says. Default: false.
+    /// Whom access to the environment's repositories may be granted to, besides the account itself; a
+    /// spec or default that names anybody else is refused. Default: the accounts of this cluster's
+    /// other EnvironmentAccounts, no organization and no further role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_principals: Option<AllowedPrincipals>,
+    /// true lets an ImageRepository with deletionPolicy DeleteIfEmpty or Delete delete its repository;
+    /// else it is kept whatever the object says. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_delete: bool,
+    /// When a repository that still holds images goes, where its object asked for Delete and
+    /// allowDelete is true. Default: a day after its object, if it was not used for 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<DeletionTerms>,
     /// Settings for repositories that say nothing of their own, field by field. Default: none, so
     /// that ECR's own defaults stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +116,50 @@ pub struct EnvironmentAccountSpec {
     pub suspend: bool,
 }
 
+/// Whom access may be granted to. Each list that is left out is empty.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowedPrincipals {
+    /// Whole accounts, and so every role and user in them. Example: ["444444444444"].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(max = 12)),
+        extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::account_ids())]
+    pub accounts: Vec<String>,
+    /// AWS organizations, and so every account in them. Example: [o-abc1234567].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 34)),
+        extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new("self.all(it, it.matches('^o-[a-z0-9]{10,32}$'))")
+        .message("write ids of organizations, like o-abc1234567; never *"))]
+    pub organizations: Vec<String>,
+    /// Single roles and users of accounts that are not in accounts, by ARN. Example:
+    /// ["arn:aws:iam::444444444444:role/ci"].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(min = 1, max = 256)),
+        extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::principal_arns())]
+    pub roles: Vec<String>,
+}
+
+/// When a repository goes with its images.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletionTerms {
+    /// Hours from the deletion of the object, within which making it again cancels the deletion, up to
+    /// 8760. So long after this EnvironmentAccount was made nothing is deleted either. 0, for accounts
+    /// of previews, leaves no time to cancel. Default: 24.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 8760))]
+    pub delay_hours: Option<i64>,
+    /// Days within which no image may have been pulled or pushed, 0 to 3650, as ECR records it: pulls
+    /// by principals that are excluded from pull-time updates do not count, and others are told up to
+    /// a day late. Default: 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 3650))]
+    pub unused_days: Option<i64>,
+}
+
 /// The IAM role to assume.
 #[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -116,7 +169,8 @@ pub struct AssumeRole {
     #[schemars(length(max = 2048))]
     #[x_kube(validation = rules::role_arn())]
     pub role_arn: String,
-    /// The external id that the role's trust policy asks for, 2 to 1224 characters. Default: none.
+    /// The external id that the role's trust policy asks for, 2 to 1224 characters. Default: the
+    /// cluster id and the account, like east/333333333333.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 1224))]
     #[x_kube(validation = Rule::new(r"self.matches(r'^[A-Za-z0-9_+=,.@:/-]*$')")
@@ -212,6 +266,14 @@ pub struct EnvironmentAccountStatus {
     /// How many repositories of the account the ImageRepositories of this cluster ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repositories: Option<i64>,
+    /// How many repositories wait under a tombstone: their objects are gone, they hold images, and
+    /// each is deleted when its time has come and nobody uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstones: Option<i64>,
+    /// The first ten of them to go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub next_deletions: Vec<NextDeletion>,
     /// The account's registries, one per region.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 17), extend("x-kubernetes-list-type" = "map",
@@ -257,6 +319,18 @@ pub struct PreflightStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
+}
+
+/// A repository under a tombstone.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextDeletion {
+    /// From when on it may be deleted, as its tag ecr-operator.dev/delete-after says.
+    #[schemars(length(max = 256))]
+    pub delete_after: String,
+    /// The repository's name in ECR.
+    #[schemars(length(max = 256))]
+    pub repository_name: String,
 }
 
 /// One registry of the account.

@@ -53,6 +53,12 @@ use super::{is_false, rules};
         priority = 1
     ),
     printcolumn(
+        name = "Differences",
+        type_ = "string",
+        json_path = ".status.differences",
+        priority = 1
+    ),
+    printcolumn(
         name = "Migrates-From",
         type_ = "string",
         json_path = ".spec.migratesFrom",
@@ -133,8 +139,11 @@ pub struct ImageRepositorySpec {
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
     /// What becomes of the repository when this object is deleted: Retain (it stays, without our owner
-    /// tags) or DeleteIfEmpty (it is deleted if it holds no image and the environment has allowDelete,
-    /// else it stays). Default: Retain.
+    /// tags), DeleteIfEmpty (it is deleted if it holds no image and the environment has allowDelete,
+    /// else it stays) or Delete (with images it gets a tombstone, a tag that says from when on it may
+    /// be deleted, and is deleted then unless pods here use it or an image was pulled or pushed
+    /// lately: see deletion in the EnvironmentAccount; to make the object again cancels it).
+    /// Default: Retain.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
     /// true stops every call for this object; pods keep being rewritten. Default: false.
@@ -193,6 +202,9 @@ pub enum DeletionPolicy {
     Retain,
     /// It is deleted if it is empty and the environment allows it; else it stays.
     DeleteIfEmpty,
+    /// It is deleted with its images, after a delay, where the environment allows it and nobody uses
+    /// them.
+    Delete,
 }
 
 /// How far the repository is as the spec asks.
@@ -215,6 +227,11 @@ pub struct ImageRepositoryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub targets_ready: Option<String>,
+    /// The fields in which AWS is not as the spec asks, by environment; what they are stands on the
+    /// targets. Example: prod: imageTagMutability, tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub differences: Option<String>,
     /// Each place where the repository is to exist.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 272), extend("x-kubernetes-list-type" = "map",

@@ -11,6 +11,18 @@ pub(super) fn account_id() -> Rule {
         .message("write the twelve digits of an AWS account, in quotes: \"333333333333\"")
 }
 
+/// AWS accounts.
+pub(super) fn account_ids() -> Rule {
+    Rule::new(format!("self.all(it, it.matches('^{ACCOUNT}$'))"))
+        .message("write the twelve digits of AWS accounts, in quotes: \"444444444444\"; never *")
+}
+
+/// Roles and users.
+pub(super) fn principal_arns() -> Rule {
+    Rule::new(format!("self.all(it, it.matches(r'^{ARN}$'))"))
+        .message("write IAM ARNs in full, like arn:aws:iam::444444444444:role/ci; never *")
+}
+
 /// One AWS region.
 pub(super) fn region() -> Rule {
     Rule::new(format!("self.matches('{REGION}')"))

@@ -75,6 +75,10 @@ impl Verdict {
         match stop {
             Stop::Stopped(stopped) => (Self::of_stopped(place, stopped), Retry::WhenAsked),
             Stop::Failed(error) => Self::of_failure(place, error),
+            Stop::Unconfirmed(_) => {
+                let verdict = Self::failing(place, Reason::Progressing, &stop.to_string());
+                (verdict, Retry::BackingOff)
+            }
         }
     }
 

@@ -162,25 +162,44 @@ pub async fn show<K: Reconcile>(
     object: &K,
     status: &K::Status,
 ) -> Result<(), kube::Error> {
+    show_on(cx, object, status, None).await.map(drop)
+}
+
+/// The same, and only if the object still is of `version`, from which the status was computed: what
+/// others, or we ourselves, have recorded there since is never overwritten. Gives the version that
+/// it is of now.
+///
+/// # Errors
+/// When the object is of another version, or the API server refuses or cannot be reached. An object
+/// that is gone is no error.
+pub async fn show_on<K: Reconcile>(
+    cx: &Context,
+    object: &K,
+    status: &K::Status,
+    version: Option<String>,
+) -> Result<Option<String>, kube::Error> {
     if object.status() == Some(status) {
-        return Ok(());
+        return Ok(version);
     }
-    let patch = json!({
+    let mut patch = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
         "metadata": {"uid": object.uid()}, // a namesake made since is not written to
         "status": status,
     });
+    if let Some(version) = version {
+        patch["metadata"]["resourceVersion"] = version.into();
+    }
     let params = PatchParams::apply(MANAGER).force();
     let api = object.api(&cx.client);
     match api
         .patch_status(&object.name_any(), &params, &Patch::Apply(patch))
         .await
     {
-        Ok(_) => Ok(()),
+        Ok(shown) => Ok(shown.resource_version()),
         Err(kube::Error::Api(status)) if status.is_not_found() => {
             debug!(%status.message, "the object is gone");
-            Ok(())
+            Ok(None)
         }
         Err(error) => Err(error),
     }

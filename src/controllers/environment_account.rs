@@ -11,7 +11,7 @@ use tracing::warn;
 use super::condition::{self, Summary, Verdict};
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
-use super::{Context, finalizer, tidings};
+use super::{Context, finalizer, tidings, tombstones};
 use crate::api::conditions::Reason;
 use crate::api::environment_account::{EnvironmentAccountStatus, RegistryStatus};
 use crate::api::targets::TargetState;
@@ -71,6 +71,7 @@ impl Reconcile for EnvironmentAccount {
         });
         let verdicts: Vec<_> = verdicts.collect();
         let done = shown(self, &world, identity, &verdicts, retry);
+        let done = tombstones::show(cx, &environment, done).await;
         preflight::show(cx, self, done)
     }
 }
@@ -130,6 +131,8 @@ fn shown(
         observed_generation: object.metadata.generation,
         conditions,
         identity_arn: identity_arn.or(before.identity_arn),
+        tombstones: before.tombstones,
+        next_deletions: before.next_deletions,
         repositories: i64::try_from(world.repositories_in(&object.name_any()).count()).ok(),
         registries,
         preflight: before.preflight,

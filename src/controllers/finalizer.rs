@@ -12,13 +12,13 @@ use super::Context;
 use super::driver::{MANAGER, Reconcile};
 use crate::api::FINALIZER;
 
-/// Puts our finalizer on `object` if it is not there.
+/// Puts our finalizer on `object` if it is not there; gives the version that the object is of then.
 ///
 /// # Errors
 /// When the API server refuses, for instance because the object has changed meanwhile.
-pub async fn put<K: Reconcile>(cx: &Context, object: &K) -> kube::Result<()> {
+pub async fn put<K: Reconcile>(cx: &Context, object: &K) -> kube::Result<Option<String>> {
     if is_on(object) {
-        return Ok(());
+        return Ok(object.resource_version());
     }
     let finalizers = object.finalizers();
     let operations = if finalizers.is_empty() {
@@ -35,7 +35,8 @@ pub async fn put<K: Reconcile>(cx: &Context, object: &K) -> kube::Result<()> {
     patch(cx, object, operations).await
 }
 
-/// Takes our finalizer off `object`.
+/// Takes our finalizer off `object`, if it still is what it was when nothing was found to be left:
+/// something may have been recorded since.
 ///
 /// # Errors
 /// When the API server refuses, for instance because the object has changed meanwhile. An object
@@ -48,9 +49,14 @@ pub async fn take_off<K: Reconcile>(cx: &Context, object: &K) -> kube::Result<()
     let remove = PatchOperation::Remove(RemoveOperation {
         path: pointer(&path),
     });
-    match patch(cx, object, vec![test(&path, json!(FINALIZER)), remove]).await {
+    let version = test(
+        "/metadata/resourceVersion",
+        json!(object.resource_version()),
+    );
+    let operations = vec![version, test(&path, json!(FINALIZER)), remove];
+    match patch(cx, object, operations).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        result => result,
+        result => result.map(drop),
     }
 }
 
@@ -63,7 +69,7 @@ async fn patch<K: Reconcile>(
     cx: &Context,
     object: &K,
     operations: Vec<PatchOperation>,
-) -> kube::Result<()> {
+) -> kube::Result<Option<String>> {
     let uid = test("/metadata/uid", json!(object.uid()));
     let operations = std::iter::once(uid).chain(operations).collect();
     let patch = Patch::<()>::Json(json_patch::Patch(operations));
@@ -75,7 +81,7 @@ async fn patch<K: Reconcile>(
         .api(&cx.client)
         .patch(&object.name_any(), &params, &patch)
         .await
-        .map(drop)
+        .map(|it| it.resource_version())
 }
 
 fn test(path: &str, value: Value) -> PatchOperation {

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
-use super::{Context, Stop};
+use super::{Context, Stop, live};
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::desired::{self, Stopped, Subject, Target, World};
@@ -62,12 +62,13 @@ impl Reconcile for ImageRepository {
 
     async fn reconcile(&self, cx: &Context) -> Done<ImageRepositoryStatus> {
         if self.metadata.deletion_timestamp.is_some() {
-            return release::deleted(self, cx).await;
+            let done = release::deleted(self, cx).await;
+            return record::after(self, cx, self.resource_version(), done).await;
         }
         let world = cx.world.load_full();
         let targets = desired::repository(self, &world);
-        let recorded = match record::before(self, cx, &targets).await {
-            Ok(recorded) => recorded,
+        let before = match record::before(self, cx, &targets).await {
+            Ok(before) => before,
             Err(error) => {
                 warn!(%error, "targets could not be recorded, so nothing was made");
                 return Done {
@@ -77,19 +78,20 @@ impl Reconcile for ImageRepository {
                 };
             }
         };
-        let left = release::targets_left(&recorded, &targets);
+        let left = release::targets_left(&before.targets, &targets);
         let (ends, released) = tokio::join!(
             join_all(targets.into_iter().map(|it| settle_target(self, cx, it))),
             join_all(left.iter().map(|it| release::target(self, cx, it))),
         );
         let contested = contested(self, &world);
-        status::done(
+        let done = status::done(
             (self, &contested),
-            &recorded,
+            &before.targets,
             ends,
             &released,
             Timestamp::now(),
-        )
+        );
+        before.then(self, cx, done).await
     }
 }
 
@@ -140,26 +142,29 @@ async fn settle_target(
 }
 
 /// Brings one repository to what is desired of it. A plan made from the registry's list is made
-/// again from one targeted read before it changes anything, since lists lag behind; a creation
-/// needs none, because ECR itself refuses a second repository of the name.
+/// again from one targeted read before it changes anything, since lists lag behind, and the API server
+/// is asked whether the object still says so, since watches do; a creation needs neither, because ECR
+/// itself refuses a second repository of the name.
 async fn settle(object: &ImageRepository, cx: &Context, target: Target) -> Result<Settled, Stop> {
     let registry = cx.registry(&target.environment, &target.registry).await?;
     let registry = registry.at(priority(object, &target));
-    settle_in(&registry, object, target)
-        .await
-        .map_err(Stop::Failed)
+    settle_in(cx, &registry, object, target).await
 }
 
 async fn settle_in(
+    cx: &Context,
     registry: &ecr::Registry,
     object: &ImageRepository,
     target: Target,
-) -> Result<Settled, ecr::Error> {
+) -> Result<Settled, Stop> {
     let name = &target.desired.name;
-    let known = known(object, registry, &target).await?;
+    let known = known(object, registry, &target)
+        .await
+        .map_err(Stop::Failed)?;
     let mut plan = repository::plan(&target.desired, known.as_ref());
     if (!plan.changes.is_empty() || !plan.held.is_empty()) && known.is_some() {
-        plan = repository::plan(&target.desired, registry.observe(name).await?.as_ref());
+        live::confirm(cx, object).await?;
+        plan = anew(registry, &target).await?;
     }
     plan = unguarded(plan, &target);
     let repairs = repairs(object, &target, known.as_ref());
@@ -169,12 +174,12 @@ async fn settle_in(
     match apply(registry, name, &plan.changes).await {
         // The list was older than the repository, or it is our own whose reply was lost.
         Err(error) if error.kind == ErrorKind::AlreadyExists => {
-            plan = repository::plan(&target.desired, registry.observe(name).await?.as_ref());
-            plan = unguarded(plan, &target);
-            apply(registry, name, &plan.changes).await?;
+            plan = unguarded(anew(registry, &target).await?, &target);
+            apply(registry, name, &plan.changes).await
         }
-        result => result?,
+        result => result,
     }
+    .map_err(Stop::Failed)?;
     let Plan {
         changes,
         held,
@@ -199,6 +204,13 @@ async fn settle_in(
         differences,
         made_again,
     })
+}
+
+/// The plan from one targeted read.
+async fn anew(registry: &ecr::Registry, target: &Target) -> Result<Plan, Stop> {
+    let observed = registry.observe(&target.desired.name).await;
+    let observed = observed.map_err(Stop::Failed)?;
+    Ok(repository::plan(&target.desired, observed.as_ref()))
 }
 
 /// The plan with every lifecycle policy taken for safe.

@@ -28,12 +28,14 @@ pub mod image_admission_policy;
 pub mod image_repository;
 pub mod lease;
 pub mod lifecycle_policy;
+pub mod live;
 pub mod meters;
 pub mod outcome;
 pub mod pull_through_rule;
 pub mod stores;
 pub mod sweep;
 pub mod tidings;
+pub mod tombstones;
 pub mod usage;
 pub mod wakes;
 pub mod webhook_configuration;
@@ -66,6 +68,8 @@ pub enum Stop {
     Stopped(Stopped),
     /// A call failed.
     Failed(ecr::Error),
+    /// The object is not, or is not known to be, what it was when all was decided.
+    Unconfirmed(String),
 }
 
 impl Context {
@@ -124,6 +128,7 @@ impl std::fmt::Display for Stop {
         match self {
             Self::Stopped(stopped) => stopped.fmt(f),
             Self::Failed(error) => error.fmt(f),
+            Self::Unconfirmed(why) => write!(f, "the object: {why}"),
         }
     }
 }

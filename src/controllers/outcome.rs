@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::api::conditions::Reason;
 use crate::domain::lifecycle::Safety;
-use crate::domain::repository::{Because, Refusal};
+use crate::domain::repository::{Because, MOST_TAGS, Refusal};
 use crate::domain::{pull_through, template};
 use crate::ecr::ErrorKind;
 
@@ -102,6 +102,13 @@ pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
                 "{operation} was made three times within the hour and undone each time: find who \
                  else writes to this repository (CloudTrail names them), then edit the object to \
                  try at once"
+            ),
+        ),
+        Refusal::TooManyTags { others, asked } => (
+            Reason::LimitExceeded,
+            format!(
+                "{others} tags of others and {asked} of ours are more than the {MOST_TAGS} that ECR \
+                 takes: take some out of spec.tags, or off the repository"
             ),
         ),
         Refusal::Missing => (

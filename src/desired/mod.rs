@@ -12,12 +12,14 @@ use crate::domain::names::EnvironmentName;
 use crate::domain::{self, Region, Registry};
 
 mod admission;
+mod deletion;
 mod environment;
 #[cfg(test)]
 mod fixture;
 mod grants;
 mod lifecycle;
 pub mod preflight;
+mod principals;
 mod pull_through;
 mod repository;
 mod rules;
@@ -25,10 +27,11 @@ mod settings;
 mod world;
 
 pub use admission::admission;
+pub use deletion::{deletion, moment, terms};
 pub use environment::{AssumedRole, Environment, environment};
 pub use lifecycle::lifecycle;
 pub use pull_through::{CacheTarget, pull_through};
-pub use repository::{deletion, repository};
+pub use repository::repository;
 pub use rules::{Destinations, Rules, Subject, rules};
 pub use world::{Objects, World, repository_name};
 

@@ -6,16 +6,15 @@ use kube::ResourceExt;
 
 use super::settings::{self, Said};
 use super::world::{object_name, repository_name, seniority};
-use super::{Environment, Stopped, Target, World, environment, grants};
+use super::{Environment, Stopped, Target, World, environment, grants, principals};
 use crate::api::conditions::Reason;
 use crate::api::environment_account::Defaults;
 use crate::api::image_repository::{
-    AdoptionPolicy, DeletionPolicy, Document, ImageRepositorySpec, Override, RepositoryRecord,
+    AdoptionPolicy, Document, ImageRepositorySpec, Override, RepositoryRecord,
 };
 use crate::api::{EnvironmentAccount, ImageRepository, ManagementPolicy};
-use crate::domain::names::EnvironmentName;
 use crate::domain::owner::Owner;
-use crate::domain::repository::{self as domain, Adoption, Deletion, Desired, Management, Setting};
+use crate::domain::repository::{Adoption, Desired, Management, Setting};
 use crate::domain::{Registry, RepositoryName, lifecycle, policy};
 
 /// One answer per environment that the object names: the repository as it should be there, or why
@@ -28,25 +27,6 @@ pub fn repository(object: &ImageRepository, world: &World) -> Vec<Result<Target,
     }
     let target = |name: &String| target(object, name, world).map_err(|it| it.in_environment(name));
     named.into_iter().map(target).collect()
-}
-
-/// How the object lets go of its repository in one environment. It is not deleted where the
-/// environment does not allow it, or is gone.
-pub fn deletion(
-    object: &ImageRepository,
-    environment: &EnvironmentName,
-    world: &World,
-) -> Deletion {
-    Deletion {
-        owner: owner(object, world),
-        policy: match object.spec.deletion_policy {
-            DeletionPolicy::Retain => domain::DeletionPolicy::Retain,
-            DeletionPolicy::DeleteIfEmpty => domain::DeletionPolicy::DeleteIfEmpty,
-        },
-        allow_delete: world
-            .environment(environment.as_str())
-            .is_some_and(|it| it.spec.allow_delete),
-    }
 }
 
 /// The name that the object may use in `account`: valid, granted to its namespace, and asked for by
@@ -164,7 +144,10 @@ fn desired(
         encryption: encryption
             .map(|it| settings::encryption(&it, registry))
             .transpose()?,
-        policy: or_absent(layers.policy(registry)?, put(Document::RepositoryPolicy)),
+        policy: or_absent(
+            layers.policy(registry, world)?,
+            put(Document::RepositoryPolicy),
+        ),
         lifecycle: or_absent(layers.lifecycle(world)?, put(Document::LifecyclePolicy)),
         safety: lifecycle::Safety::default(),
         retired_tags: retired.collect(),
@@ -179,7 +162,7 @@ fn management(object: &ImageRepository, environment: &Environment) -> Management
     }
 }
 
-fn owner(object: &ImageRepository, world: &World) -> Owner {
+pub(super) fn owner(object: &ImageRepository, world: &World) -> Owner {
     Owner {
         cluster: world.cluster().clone(),
         object: object_name(object),
@@ -205,6 +188,7 @@ struct Layers<'a> {
     environment: String,
     over: Option<(usize, &'a Override)>,
     spec: &'a ImageRepositorySpec,
+    account: &'a EnvironmentAccount,
     defaults: Option<&'a Defaults>,
 }
 
@@ -215,6 +199,7 @@ impl<'a> Layers<'a> {
         Self {
             over: overrides.find(|(_, it)| it.environment == environment),
             spec: &object.spec,
+            account,
             defaults: account.spec.defaults.as_ref(),
             environment,
         }
@@ -246,14 +231,25 @@ impl<'a> Layers<'a> {
         over.or_else(spec).or_else(defaults)
     }
 
-    fn policy(&self, registry: &Registry) -> Result<Setting<policy::Document>, Stopped> {
+    fn policy(
+        &self,
+        registry: &Registry,
+        world: &World,
+    ) -> Result<Setting<policy::Document>, Stopped> {
         let said = self.said(
             "access",
             |it| it.access.as_ref(),
             |it| it.access.as_ref(),
             |it| it.access.as_ref(),
         );
-        said.map_or(Ok(Setting::Unmanaged), |it| settings::access(&it, registry))
+        let Some(said) = said else {
+            return Ok(Setting::Unmanaged);
+        };
+        let policy = settings::access(&said, registry)?;
+        if let Setting::Present(document) = &policy {
+            principals::check(document, &said.field, self.account, world)?;
+        }
+        Ok(policy)
     }
 
     fn lifecycle(&self, world: &World) -> Result<Setting<lifecycle::Document>, Stopped> {

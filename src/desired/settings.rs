@@ -9,11 +9,9 @@ use crate::api::{Toggle, statements};
 use crate::domain::access::{Access, Lambda};
 use crate::domain::owner;
 use crate::domain::policy::{Condition, Effect, Statement};
-use crate::domain::repository::{Encryption, Mutability, Setting};
+use crate::domain::repository::{Encryption, MOST_TAGS, Mutability, Setting};
 use crate::domain::{Registry, policy};
 
-/// Resource tags of a repository: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html>.
-const MOST_TAGS: usize = 50;
 const MOST_FILTERS: usize = 5;
 const MOST_WILDCARDS: usize = 2;
 

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod facts;
 mod json;
 pub mod lifecycle;
+pub mod moment;
 pub mod names;
 pub mod owner;
 pub mod policy;
@@ -18,4 +19,5 @@ pub mod rewrite;
 pub mod template;
 pub mod usage;
 
+pub use moment::Moment;
 pub use names::{AccountId, Region, Registry, RepositoryName};

@@ -16,6 +16,9 @@ pub const OBJECT: &str = "ecr-operator.dev/object";
 pub const UID: &str = "ecr-operator.dev/uid";
 /// The owner tags' keys, in order.
 pub const KEYS: [&str; 3] = [CLUSTER, OBJECT, UID];
+/// Tag key of the moment from which a repository, whose object is gone, may be deleted with its
+/// images. It stands beside the owner tags, so that whoever owns the repository again sees it.
+pub const DELETE_AFTER: &str = "ecr-operator.dev/delete-after";
 /// The start of every tag key that is ours to write; no user may claim a key under it.
 pub const PREFIX: &str = "ecr-operator.dev/";
 

@@ -11,11 +11,16 @@ mod deletion;
 mod gap;
 mod held;
 mod plan;
+pub mod tombstone;
 mod words;
 
-pub use deletion::{Contents, Deletion, DeletionPolicy, Kept, Released, plan_deletion};
+pub use deletion::{Contents, Deletion, DeletionPolicy, Kept, LeftAlone, Released, plan_deletion};
 pub use held::{Because, Held};
 pub use plan::{Change, Create, Difference, Plan, Refusal, plan};
+
+/// The most tags that a repository bears, whosever they are.
+/// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html>
+pub const MOST_TAGS: usize = 50;
 
 /// What one repository should be. A field that is `None` is not managed: it is left as it is.
 #[derive(Clone, Debug, Eq, PartialEq)]

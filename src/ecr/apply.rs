@@ -55,7 +55,9 @@ impl Registry {
             Change::DeleteLifecyclePolicy => self.delete_lifecycle(name).await,
             Change::TagResource(tags) => self.tag(name, tags).await,
             Change::UntagResource(keys) => self.untag(name, keys).await,
-            Change::DeleteRepository => self.delete(name).await,
+            // Without `force` an image that arrives meanwhile makes ECR refuse.
+            Change::DeleteRepository => self.delete(name, None).await,
+            Change::DeleteRepositoryWithImages => self.delete(name, Some(true)).await,
         }
     }
 
@@ -205,11 +207,11 @@ impl Registry {
         Ok(())
     }
 
-    async fn delete(&self, name: &RepositoryName) -> Result<(), Error> {
-        // Never with `force`: an image that arrives meanwhile makes ECR refuse.
+    async fn delete(&self, name: &RepositoryName, force: Option<bool>) -> Result<(), Error> {
         let send = self.session.write.delete_repository();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let answer = self.call(Operation::DeleteRepository, send.send()).await;
+        let send = send.set_force(force).send();
+        let answer = self.call(Operation::DeleteRepository, send).await;
         found(answer, &["RepositoryNotFoundException"])?;
         self.memory.gone(name);
         Ok(())

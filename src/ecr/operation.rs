@@ -56,7 +56,7 @@ words!(
         BatchGetImage,
         /// ECR: make a repository.
         CreateRepository,
-        /// ECR: delete a repository, never with `force`.
+        /// ECR: delete a repository.
         DeleteRepository,
         /// ECR: set tag mutability.
         PutImageTagMutability,

@@ -328,6 +328,7 @@ fn refused(refusal: &Refusal) -> Refused {
         Refusal::EncryptionImmutable => Some("encryption"),
         Refusal::PrincipalsGone(_) => Some("access"),
         Refusal::ImageInUse(_) => Some("lifecyclePolicyRef"),
+        Refusal::TooManyTags { .. } => Some("tags"),
         Refusal::NotAdopted
         | Refusal::OwnedByAnother(_)
         | Refusal::Missing
@@ -344,8 +345,8 @@ fn refused(refusal: &Refusal) -> Refused {
 fn made(desired: &repository::Desired, changes: &[repository::Change]) -> Vec<String> {
     use repository::Change::{
         CreateRepository, DeleteLifecyclePolicy, DeleteRepository, DeleteRepositoryPolicy,
-        PutImageScanningConfiguration, PutImageTagMutability, PutLifecyclePolicy,
-        SetRepositoryPolicy, TagResource, UntagResource,
+        DeleteRepositoryWithImages, PutImageScanningConfiguration, PutImageTagMutability,
+        PutLifecyclePolicy, SetRepositoryPolicy, TagResource, UntagResource,
     };
     if !matches!(changes.first(), Some(CreateRepository(_))) {
         return Vec::new();
@@ -360,7 +361,8 @@ fn made(desired: &repository::Desired, changes: &[repository::Change]) -> Vec<St
         | DeleteLifecyclePolicy
         | TagResource(_)
         | UntagResource(_)
-        | DeleteRepository => it.operation().to_owned(),
+        | DeleteRepository
+        | DeleteRepositoryWithImages => it.operation().to_owned(),
     };
     changes.iter().map(word).collect()
 }

@@ -28,7 +28,7 @@ use crate::controllers::meters::Meters;
 use crate::controllers::stores::Stores;
 use crate::controllers::sweep::{self, Periods};
 use crate::controllers::wakes::{Kind, Wakes};
-use crate::controllers::{Context, facts, usage, world};
+use crate::controllers::{Context, facts, tombstones, usage, world};
 use crate::desired::{Objects, World};
 use crate::domain::facts::Facts;
 use crate::ecr::{Sessions, Settings};
@@ -79,8 +79,8 @@ pub async fn operate(
 ) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let woken = Arc::new(Notify::new());
-    let stores = Stores::watch(&client, &woken, &mut tasks);
     let cx = Arc::new(context(args, &client, settings).await);
+    let stores = Stores::watch(&cx, &woken, &mut tasks);
     let readiness = Arc::new(Readiness::default());
     let admission = Arc::new(admission::Parts::new(args, &client, Arc::clone(&readiness)));
     let metrics = Metrics::of(&cx.meters, Arc::clone(&cx.sessions), admission.metrics());
@@ -191,6 +191,7 @@ async fn lead(
             drive(Arc::clone(cx), stores.lifecycles.clone(), lifecycles),
             drive(Arc::clone(cx), stores.policies.clone(), policies),
             sweep::run(Arc::clone(cx), stores.clone(), periods),
+            tombstones::run(Arc::clone(cx), periods.registry),
             usage::follow(cx.client.clone(), &cx.usage),
             preflight::run(Arc::clone(cx), accounts),
             admission.lead(cx, &term),

@@ -3,6 +3,7 @@
 //! whatever is in doubt stays: an object that is pruned must never cost an image.
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::events::{Event, EventType};
 use tracing::{info, warn};
@@ -13,7 +14,8 @@ use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::controllers::driver::Done;
 use crate::controllers::outcome::{self, Retry};
-use crate::controllers::{Context, Stop, finalizer};
+use crate::controllers::wakes::{Key, Kind};
+use crate::controllers::{Context, Stop, finalizer, live, tidings};
 use crate::desired::{self, Stopped, Target};
 use crate::domain::names::EnvironmentName;
 use crate::domain::repository::{Contents, Deletion, Released, plan_deletion};
@@ -59,10 +61,14 @@ pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<Imag
         .map(Release::retry)
         .max()
         .unwrap_or(Retry::WhenAsked);
-    let status = super::status::deleting(object, &waiting, jiff::Timestamp::now());
+    let status = super::status::deleting(object, &waiting, Timestamp::now());
+    let before = object.status.iter().flat_map(|it| it.conditions.clone());
+    let before: Vec<_> = before.collect();
     Done {
+        events: tidings::of_transition(&before, &status.conditions)
+            .into_iter()
+            .collect(),
         status: Some(status),
-        events: Vec::new(),
         retry,
     }
 }
@@ -109,7 +115,9 @@ pub(super) async fn target(object: &ImageRepository, cx: &Context, it: &Recorded
             let (_, _, retry) = outcome::of_error(error.kind);
             Release::NotYet(error.to_string(), retry)
         }
-        Err(Stop::Stopped(stopped)) => Release::NotYet(stopped.to_string(), Retry::BackingOff),
+        Err(stop @ (Stop::Stopped(_) | Stop::Unconfirmed(_))) => {
+            Release::NotYet(stop.to_string(), Retry::BackingOff)
+        }
     }
 }
 
@@ -120,11 +128,17 @@ async fn let_go(
     name: &RepositoryName,
 ) -> Result<String, Stop> {
     let world = cx.world.load_full();
-    let deletion = desired::deletion(object, environment, &world);
+    let deletion = desired::deletion(object, environment, &world, Timestamp::now());
     let registry = cx.registry(environment, registry).await?.at(Priority::Edit);
-    carry_out(&registry, &deletion, name)
-        .await
-        .map_err(Stop::Failed)
+    live::confirm(cx, object).await?;
+    let what = carry_out(&registry, &deletion, name).await;
+    // It counts the repositories that bear a tombstone.
+    cx.wakes.wake(Key {
+        kind: Kind::Environment,
+        namespace: None,
+        name: environment.to_string(),
+    });
+    what.map_err(Stop::Failed)
 }
 
 async fn carry_out(
@@ -136,16 +150,23 @@ async fn carry_out(
     let mut contents = None;
     loop {
         match plan_deletion(deletion, observed.as_ref(), contents) {
-            Released::NothingOfOurs => {
-                return Ok("left alone, nothing of ours is there".to_owned());
-            }
+            Released::LeftAlone(why) => return Ok(format!("left alone: {why}")),
             Released::AskContents => contents = Some(registry.contents(name).await?),
             Released::Kept(change, why) => {
                 registry.apply(name, &change).await?;
                 return Ok(format!("kept, without our owner tags: {why}"));
             }
+            Released::Condemned(change, due) => {
+                if let Some(change) = change {
+                    registry.apply(name, &change).await?;
+                }
+                return Ok(format!(
+                    "holds images, so it stays until {due} and as long as it is in use; make the \
+                     object again to keep it"
+                ));
+            }
             Released::Deleted(change) => match registry.apply(name, &change).await {
-                // An image came between the look and the call: the next plan keeps the repository.
+                // An image came between the look and the call: the next plan knows of it.
                 Err(error) if error.kind == ErrorKind::NotEmpty => {
                     contents = Some(Contents::Images);
                 }

@@ -73,6 +73,7 @@ pub(super) fn done(
         conditions,
         repository_name: repository_name(object, &shown),
         targets_ready: Some(fraction),
+        differences: differences(&shown),
         targets: shown.into_values().collect(),
     };
     Done {
@@ -187,6 +188,17 @@ fn shown_differences(differences: &[Difference]) -> Vec<ShownDifference> {
             desired: condition::shortened(&it.desired),
         })
         .collect()
+}
+
+/// The fields that differ, for one cell of a table.
+fn differences(shown: &BTreeMap<(String, String), Recorded>) -> Option<String> {
+    let of = |it: &Recorded| {
+        let fields: BTreeSet<&str> = it.differences.iter().map(|it| it.field.as_str()).collect();
+        let fields: Vec<&str> = fields.into_iter().collect();
+        (!fields.is_empty()).then(|| format!("{}: {}", it.environment, fields.join(", ")))
+    };
+    let parts: Vec<String> = shown.values().filter_map(of).collect();
+    (!parts.is_empty()).then(|| condition::shortened(&parts.join("; ")))
 }
 
 fn empty(end: &End) -> Recorded {

@@ -362,31 +362,3 @@ fn what_status_says_was_put_and_nobody_wants_is_to_go() {
     expect![[r#"dev 111111111111/eu-central-1 payments/api Manage, policy {"Statement":[{"Action":["ecr:BatchCheckLayerAvailability","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Effect":"Allow","Principal":{"AWS":["444444444444"]},"Sid":"EcrOperatorPull"}],"Version":"2012-10-17"}, lifecycle rules 1 sha256:5485bc83, without {"team", "tier"}"#]]
         .assert_eq(&outcome(&object(kept), ""));
 }
-
-#[test]
-fn a_repository_is_deleted_only_where_object_and_environment_say_so() {
-    let allowing = r#"
-kind: EnvironmentAccount
-metadata: {name: prod}
-spec: {accountId: "333333333333", region: us-east-1, allowDelete: true}
----
-kind: ImageRepository
-metadata: {name: api, namespace: payments, uid: r1}
-spec: {environments: [prod], deletionPolicy: DeleteIfEmpty}
-"#;
-    let world = world(&[BASE, allowing]);
-    let object = world.repository("payments", "api").unwrap();
-    let lines = ["dev", "prod", "gone"].map(|it| {
-        let Deletion {
-            policy,
-            allow_delete,
-            ..
-        } = deletion(object, &it.parse().unwrap(), &world);
-        format!("{it} {policy:?} {allow_delete}")
-    });
-    expect![[r#"
-        dev DeleteIfEmpty false
-        prod DeleteIfEmpty true
-        gone DeleteIfEmpty false"#]]
-    .assert_eq(&lines.join("\n"));
-}

@@ -1,9 +1,11 @@
 //! What becomes of a repository when its object is deleted. Retain is the default, and whatever is
-//! in doubt is kept: an object that is pruned must never cost an image.
+//! in doubt is kept: an object that is pruned must never cost an image. A repository with images is
+//! never deleted here: it gets a [tombstone](super::tombstone), and its object is let go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Observed};
+use super::{Change, MOST_TAGS, Management, Observed, tombstone};
+use crate::domain::Moment;
 use crate::domain::owner::{self, Owner, Ownership};
 
 /// What the object asks for, and what its environment allows.
@@ -13,8 +15,12 @@ pub struct Deletion {
     pub owner: Owner,
     /// What the object asks for.
     pub policy: DeletionPolicy,
+    /// Whether anything may be written in the environment, and for the object.
+    pub management: Management,
     /// `spec.allowDelete` of the environment.
     pub allow_delete: bool,
+    /// When the delay of a tombstone that is put now is over.
+    pub due: Moment,
 }
 
 /// What happens to the repository when its object is deleted.
@@ -24,6 +30,9 @@ pub enum DeletionPolicy {
     Retain,
     /// It is deleted if it holds no image and the environment allows it; else it stays.
     DeleteIfEmpty,
+    /// It is deleted with its images where the environment allows it: after a delay, and once
+    /// nobody uses them.
+    Delete,
 }
 
 /// Whether a repository holds images.
@@ -38,14 +47,27 @@ pub enum Contents {
 /// How a deletion ends for one repository.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Released {
-    /// It no longer exists, or was never ours: nothing to do.
-    NothingOfOurs,
+    /// Nothing may or need be done.
+    LeftAlone(LeftAlone),
     /// It depends on what the repository holds: find out, and ask again.
     AskContents,
     /// It stays. Make this call, which takes our owner tags off, and it is somebody else's.
     Kept(Change, Kept),
+    /// It bears a tombstone of this moment, once this call is made; `None`: it does already.
+    Condemned(Option<Change>, Moment),
     /// Make this call and it is gone.
     Deleted(Change),
+}
+
+/// Why nothing is written to a repository whose object is deleted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum LeftAlone {
+    /// It no longer exists, or was never ours.
+    #[error("nothing of ours is there")]
+    NotOurs,
+    /// The object or its environment is Observe, or the object is suspended.
+    #[error("it is only observed, or suspended")]
+    Observed,
 }
 
 /// Why a repository outlives its object.
@@ -63,11 +85,14 @@ pub enum Kept {
     /// It was made for an earlier object of the same name, and this one never took it over.
     #[error("an earlier object of this name made it")]
     AnotherUid,
+    /// It was to get a tombstone, and ECR takes no further tag.
+    #[error("it bears {MOST_TAGS} tags, so there is no room for a tombstone")]
+    NoRoom,
 }
 
 /// What to do with one repository of a deleted object; `contents` is `None` until it was asked
 /// for. Never `force`: if an image arrives between this decision and the call, ECR refuses the
-/// call, and the next decision keeps the repository.
+/// call, and the next decision knows that there are images.
 pub fn plan_deletion(
     deletion: &Deletion,
     observed: Option<&Observed>,
@@ -76,26 +101,53 @@ pub fn plan_deletion(
     let Deletion {
         owner,
         policy,
+        management,
         allow_delete,
+        due,
     } = deletion;
-    let ownership = observed.map(|it| owner.judge(&it.tags));
-    let kept = match (ownership, policy, allow_delete) {
-        (None | Some(Ownership::Unowned | Ownership::Foreign(_)), _, _) => {
-            return Released::NothingOfOurs;
+    let (observed, ownership) = match observed.map(|it| (it, owner.judge(&it.tags))) {
+        None | Some((_, Ownership::Unowned | Ownership::Foreign(_))) => {
+            return Released::LeftAlone(LeftAlone::NotOurs);
         }
-        (Some(_), DeletionPolicy::Retain, _) => Kept::AsAsked,
-        (Some(Ownership::OursUnderAnotherUid), DeletionPolicy::DeleteIfEmpty, _) => {
-            Kept::AnotherUid
-        }
-        (Some(Ownership::Ours), DeletionPolicy::DeleteIfEmpty, false) => Kept::NotAllowed,
-        (Some(Ownership::Ours), DeletionPolicy::DeleteIfEmpty, true) => match contents {
-            None => return Released::AskContents,
-            Some(Contents::Empty) => return Released::Deleted(Change::DeleteRepository),
-            Some(Contents::Images) => Kept::HoldsImages,
-        },
+        Some(found) => found,
     };
-    let owner_tags = BTreeSet::from(owner::KEYS.map(str::to_owned));
-    Released::Kept(Change::UntagResource(owner_tags), kept)
+    match management {
+        Management::Observe => return Released::LeftAlone(LeftAlone::Observed),
+        Management::Manage => {}
+    }
+    let is_ours = ownership == Ownership::Ours;
+    let kept = match (policy, is_ours, allow_delete, contents) {
+        (DeletionPolicy::Retain, _, _, _) => Kept::AsAsked,
+        (_, false, _, _) => Kept::AnotherUid,
+        (_, true, false, _) => Kept::NotAllowed,
+        (_, true, true, None) => return Released::AskContents,
+        (_, true, true, Some(Contents::Empty)) => {
+            return Released::Deleted(Change::DeleteRepository);
+        }
+        (DeletionPolicy::DeleteIfEmpty, true, true, Some(Contents::Images)) => Kept::HoldsImages,
+        (DeletionPolicy::Delete, true, true, Some(Contents::Images)) => {
+            return condemned(observed, due);
+        }
+    };
+    Released::Kept(freed(), kept)
+}
+
+/// The call after which a repository is nobody's.
+pub(super) fn freed() -> Change {
+    let keys = owner::KEYS.into_iter().chain([owner::DELETE_AFTER]);
+    Change::UntagResource(BTreeSet::from_iter(keys.map(str::to_owned)))
+}
+
+/// A tombstone that stands already keeps its moment: asking again does not prolong the delay.
+fn condemned(observed: &Observed, due: &Moment) -> Released {
+    if let Some(Ok(standing)) = tombstone::of(&observed.tags) {
+        return Released::Condemned(None, standing);
+    }
+    if observed.tags.len() >= MOST_TAGS {
+        return Released::Kept(freed(), Kept::NoRoom);
+    }
+    let tag = BTreeMap::from([(owner::DELETE_AFTER.to_owned(), due.to_string())]);
+    Released::Condemned(Some(Change::TagResource(tag)), due.clone())
 }
 
 #[cfg(test)]

@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Change, Desired, Difference, Encryption, Observed, Plan, Reading, Refusal, Setting};
+use super::{
+    Change, Desired, Difference, Encryption, MOST_TAGS, Observed, Plan, Reading, Refusal, Setting,
+};
 use crate::domain::{lifecycle, owner, policy};
 
 /// The plan for a repository that may be written. `tags` are those to hold, whosever they are.
 pub(super) fn gap(desired: &Desired, observed: &Observed, tags: &BTreeMap<String, String>) -> Plan {
     let mut plan = Plan::default();
-    // The owner tags go first: a crash after any later call leaves a repository that is ours.
-    plan.tags(tags, &observed.tags);
-    plan.retired_tags(desired, &observed.tags);
+    let whose = plan.tags(desired, tags, &observed.tags);
     if let Some(encryption) = &desired.encryption
         && !encryption.is_met_by(&observed.encryption)
     {
@@ -38,6 +38,13 @@ pub(super) fn gap(desired: &Desired, observed: &Observed, tags: &BTreeMap<String
         None => plan.document(&POLICY, &desired.policy, &observed.policy),
     }
     plan.document(&LIFECYCLE, &desired.lifecycle, &observed.lifecycle);
+    match whose {
+        Whose::Ours => {}
+        Whose::NotYetOurs => {
+            plan.changes.clear();
+            plan.held.clear();
+        }
+    }
     plan
 }
 
@@ -50,6 +57,13 @@ fn gone(
         (Setting::Present(desired), Reading::Present(observed)) => observed.dangling(desired),
         _ => None,
     }
+}
+
+/// Whether the repository bears our owner tags once the plan's tags are put.
+enum Whose {
+    Ours,
+    /// They do not fit, so nothing else may be written either.
+    NotYetOurs,
 }
 
 /// A document of a repository: where it stands in the spec, and the calls that write it.
@@ -88,14 +102,20 @@ impl Plan {
         });
     }
 
-    fn tags(&mut self, wanted: &BTreeMap<String, String>, found: &BTreeMap<String, String>) {
+    fn tags(
+        &mut self,
+        desired: &Desired,
+        wanted: &BTreeMap<String, String>,
+        found: &BTreeMap<String, String>,
+    ) -> Whose {
         let put: BTreeMap<_, _> = wanted
             .iter()
             .filter(|(key, value)| found.get(*key) != Some(value))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         let is_owner_tag = |key: &String| owner::KEYS.contains(&key.as_str());
-        if put.keys().any(is_owner_tag) {
+        let changes_owner = put.keys().any(is_owner_tag);
+        if changes_owner {
             self.differs("owner", owner_in(found), owner_in(wanted));
         }
         for (key, value) in put.iter().filter(|(key, _)| !is_owner_tag(key)) {
@@ -104,13 +124,42 @@ impl Plan {
                 .map_or_else(|| format!("{key} absent"), |it| format!("{key}={it}"));
             self.differs("tags", observed, format_args!("{key}={value}"));
         }
-        if !put.is_empty() {
-            self.changes.push(Change::TagResource(put));
+        let taken = self.taken_tags(desired, wanted, found);
+        // ECR counts a tag that is about to go until it is gone; on what is not ours yet none goes
+        // before the owner tags are put.
+        let together = found.keys().chain(wanted.keys());
+        let together = together.collect::<BTreeSet<_>>().len();
+        let is_ours = !put.contains_key(owner::CLUSTER) && !put.contains_key(owner::OBJECT);
+        let left = together - if is_ours { taken.len() } else { 0 };
+        if left > MOST_TAGS && !put.is_empty() {
+            let (others, asked) = (left - wanted.len(), wanted.len());
+            self.refusals.push(Refusal::TooManyTags { others, asked });
+            return if changes_owner {
+                Whose::NotYetOurs
+            } else {
+                Whose::Ours
+            };
         }
+        let put = (!put.is_empty()).then_some(Change::TagResource(put));
+        let taken = (!taken.is_empty()).then_some(Change::UntagResource(taken));
+        // The owner tags go first: a crash after any later call leaves a repository that is ours.
+        let calls = if together > MOST_TAGS {
+            [taken, put]
+        } else {
+            [put, taken]
+        };
+        self.changes.extend(calls.into_iter().flatten());
+        Whose::Ours
     }
 
-    fn retired_tags(&mut self, desired: &Desired, found: &BTreeMap<String, String>) {
-        let retired: BTreeSet<_> = desired
+    /// The keys to take off: what this object once set, and, since it lives, a tombstone.
+    fn taken_tags(
+        &mut self,
+        desired: &Desired,
+        wanted: &BTreeMap<String, String>,
+        found: &BTreeMap<String, String>,
+    ) -> BTreeSet<String> {
+        let retired: BTreeMap<_, _> = desired
             .retired_tags
             .iter()
             .filter(|key| !desired.tags.contains_key(*key) && !key.starts_with(owner::PREFIX))
@@ -123,10 +172,18 @@ impl Plan {
                 format_args!("{key} absent"),
             );
         }
-        if !retired.is_empty() {
-            let keys = retired.into_iter().map(|(key, _)| key.clone());
-            self.changes.push(Change::UntagResource(keys.collect()));
+        let mut taken: BTreeSet<_> = retired.into_keys().cloned().collect();
+        if let Some(due) = found.get(owner::DELETE_AFTER)
+            && wanted.contains_key(owner::UID)
+        {
+            self.differs(
+                "owner",
+                format_args!("none, deleted after {due}"),
+                "an object",
+            );
+            taken.insert(owner::DELETE_AFTER.to_owned());
         }
+        taken
     }
 
     fn principals_are_gone(&mut self, arns: BTreeSet<String>) {

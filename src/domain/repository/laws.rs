@@ -151,6 +151,7 @@ fn is_held(desired: &Desired, world: &World) -> bool {
             .any(|it| match it {
                 Refusal::NotAdopted | Refusal::OwnedByAnother(_) | Refusal::Missing => true,
                 Refusal::EncryptionImmutable
+                | Refusal::TooManyTags { .. }
                 | Refusal::PrincipalsGone(_)
                 | Refusal::ImageInUse(_)
                 | Refusal::Contested(_) => false,

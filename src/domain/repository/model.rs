@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::domain::lifecycle::safety::{Counts, Verdict};
-use crate::domain::owner::{CLUSTER, OBJECT, Ownership, UID};
+use crate::domain::owner::{CLUSTER, DELETE_AFTER, OBJECT, Ownership, UID};
 
 /// Its ARN.
 pub(super) const ARN: &str = "arn:aws:ecr:eu-central-1:333333333333:repository/payments/api";
@@ -38,6 +38,27 @@ pub(super) fn observed(owner_tags: BTreeMap<String, String>) -> Observed {
 /// The same, and it is ours.
 pub(super) fn ours() -> Observed {
     observed(owner().tags())
+}
+
+/// When the delay of a deletion that begins in these tests is over.
+pub(super) const DUE: &str = "2026-06-02T00:00:00Z";
+
+/// A deletion in an environment that allows it.
+pub(super) fn deletion(policy: DeletionPolicy) -> Deletion {
+    Deletion {
+        owner: owner(),
+        policy,
+        management: Management::Manage,
+        allow_delete: true,
+        due: DUE.parse().unwrap(),
+    }
+}
+
+/// Ours, under a tombstone.
+pub(super) fn buried(due: &str) -> World {
+    let mut it = ours();
+    it.tags.insert(DELETE_AFTER.to_owned(), due.to_owned());
+    Some(it)
 }
 
 /// What may be found under a name.
@@ -98,7 +119,7 @@ pub(super) fn apply(world: &mut World, change: &Change) {
         Change::DeleteLifecyclePolicy => it.lifecycle = taken_off(&it.lifecycle),
         Change::TagResource(tags) => it.tags.extend(tags.clone()),
         Change::UntagResource(keys) => it.tags.retain(|key, _| !keys.contains(key)),
-        Change::DeleteRepository => *world = None,
+        Change::DeleteRepository | Change::DeleteRepositoryWithImages => *world = None,
     }
 }
 

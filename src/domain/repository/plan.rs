@@ -47,6 +47,8 @@ pub enum Change {
     UntagResource(BTreeSet<String>),
     /// Delete the repository if ECR finds it empty; never with `force`.
     DeleteRepository,
+    /// Delete the repository with its images: `force`. Only [a tombstone](super::tombstone) ends so.
+    DeleteRepositoryWithImages,
 }
 
 /// What `CreateRepository` takes.
@@ -71,6 +73,13 @@ pub enum Refusal {
     OwnedByAnother(Foreign),
     /// ECR keeps a repository's encryption for life.
     EncryptionImmutable,
+    /// With the tags that others put on it, the repository would bear more than ECR takes.
+    TooManyTags {
+        /// How many it bears that are not asked for.
+        others: usize,
+        /// How many are asked for, the owner tags among them.
+        asked: usize,
+    },
     /// Observe mode, and there is no such repository.
     Missing,
     /// The policy is as desired, but that these roles or users were deleted, and IAM shows their
@@ -184,7 +193,7 @@ impl Change {
             Self::DeleteLifecyclePolicy => "DeleteLifecyclePolicy",
             Self::TagResource(_) => "TagResource",
             Self::UntagResource(_) => "UntagResource",
-            Self::DeleteRepository => "DeleteRepository",
+            Self::DeleteRepository | Self::DeleteRepositoryWithImages => "DeleteRepository",
         }
     }
 }

@@ -1,18 +1,23 @@
 use expect_test::expect;
 
 use super::*;
-use crate::domain::repository::model::{STATES, apply, found, ours, owner, tags};
+use crate::domain::repository::model::{STATES, apply, buried, deletion, found, ours, tags};
+
+const POLICIES: [DeletionPolicy; 3] = [
+    DeletionPolicy::Retain,
+    DeletionPolicy::DeleteIfEmpty,
+    DeletionPolicy::Delete,
+];
 
 #[test]
 fn policy_owner_environment_and_contents_decide_what_a_deletion_does() {
     let mut rows = Vec::new();
     for state in STATES {
-        for policy in [DeletionPolicy::Retain, DeletionPolicy::DeleteIfEmpty] {
+        for policy in POLICIES {
             for allow_delete in [false, true] {
                 let deletion = Deletion {
-                    owner: owner(),
-                    policy,
                     allow_delete,
+                    ..deletion(policy)
                 };
                 let mut ends: Vec<_> = [None, Some(Contents::Empty), Some(Contents::Images)]
                     .map(|contents| {
@@ -28,44 +33,87 @@ fn policy_owner_environment_and_contents_decide_what_a_deletion_does() {
         }
     }
     expect![[r#"
-        absent   Retain        forbidden | left alone
-        absent   Retain        allowed   | left alone
-        absent   DeleteIfEmpty forbidden | left alone
-        absent   DeleteIfEmpty allowed   | left alone
-        unowned  Retain        forbidden | left alone
-        unowned  Retain        allowed   | left alone
-        unowned  DeleteIfEmpty forbidden | left alone
-        unowned  DeleteIfEmpty allowed   | left alone
+        absent   Retain        forbidden | left alone: nothing of ours is there
+        absent   Retain        allowed   | left alone: nothing of ours is there
+        absent   DeleteIfEmpty forbidden | left alone: nothing of ours is there
+        absent   DeleteIfEmpty allowed   | left alone: nothing of ours is there
+        absent   Delete        forbidden | left alone: nothing of ours is there
+        absent   Delete        allowed   | left alone: nothing of ours is there
+        unowned  Retain        forbidden | left alone: nothing of ours is there
+        unowned  Retain        allowed   | left alone: nothing of ours is there
+        unowned  DeleteIfEmpty forbidden | left alone: nothing of ours is there
+        unowned  DeleteIfEmpty allowed   | left alone: nothing of ours is there
+        unowned  Delete        forbidden | left alone: nothing of ours is there
+        unowned  Delete        allowed   | left alone: nothing of ours is there
         ours     Retain        forbidden | UntagResource, since deletionPolicy is Retain
         ours     Retain        allowed   | UntagResource, since deletionPolicy is Retain
         ours     DeleteIfEmpty forbidden | UntagResource, since the environment does not allow deletion
         ours     DeleteIfEmpty allowed   | asks what it holds; DeleteRepository; UntagResource, since it holds images
+        ours     Delete        forbidden | UntagResource, since the environment does not allow deletion
+        ours     Delete        allowed   | asks what it holds; DeleteRepository; TagResource, may go after 2026-06-02T00:00:00Z
         dead uid Retain        forbidden | UntagResource, since deletionPolicy is Retain
         dead uid Retain        allowed   | UntagResource, since deletionPolicy is Retain
         dead uid DeleteIfEmpty forbidden | UntagResource, since an earlier object of this name made it
         dead uid DeleteIfEmpty allowed   | UntagResource, since an earlier object of this name made it
-        foreign  Retain        forbidden | left alone
-        foreign  Retain        allowed   | left alone
-        foreign  DeleteIfEmpty forbidden | left alone
-        foreign  DeleteIfEmpty allowed   | left alone"#]].assert_eq(&rows.join("\n"));
+        dead uid Delete        forbidden | UntagResource, since an earlier object of this name made it
+        dead uid Delete        allowed   | UntagResource, since an earlier object of this name made it
+        foreign  Retain        forbidden | left alone: nothing of ours is there
+        foreign  Retain        allowed   | left alone: nothing of ours is there
+        foreign  DeleteIfEmpty forbidden | left alone: nothing of ours is there
+        foreign  DeleteIfEmpty allowed   | left alone: nothing of ours is there
+        foreign  Delete        forbidden | left alone: nothing of ours is there
+        foreign  Delete        allowed   | left alone: nothing of ours is there"#]].assert_eq(&rows.join("\n"));
 }
 
 fn words(released: &Released) -> String {
     match released {
-        Released::NothingOfOurs => "left alone".to_owned(),
+        Released::LeftAlone(why) => format!("left alone: {why}"),
         Released::AskContents => "asks what it holds".to_owned(),
         Released::Kept(change, why) => format!("{}, since {why}", change.operation()),
+        Released::Condemned(change, due) => {
+            let call = change.as_ref().map_or("nothing", Change::operation);
+            format!("{call}, may go after {due}")
+        }
         Released::Deleted(change) => change.operation().to_owned(),
     }
 }
 
 #[test]
+fn where_this_cluster_only_observes_nothing_is_written() {
+    for policy in POLICIES {
+        for state in STATES {
+            let deletion = Deletion {
+                management: Management::Observe,
+                ..deletion(policy)
+            };
+            let released = plan_deletion(&deletion, found(state).as_ref(), None);
+            assert!(matches!(released, Released::LeftAlone(_)), "{released:?}");
+        }
+    }
+}
+
+#[test]
+fn a_tombstone_that_stands_is_not_moved_and_retain_takes_it_off() {
+    let standing = buried("2026-01-01T00:00:00Z");
+    let with_images =
+        |policy| plan_deletion(&deletion(policy), standing.as_ref(), Some(Contents::Images));
+    assert_eq!(
+        words(&with_images(DeletionPolicy::Delete)),
+        "nothing, may go after 2026-01-01T00:00:00Z"
+    );
+    for policy in [DeletionPolicy::Retain, DeletionPolicy::DeleteIfEmpty] {
+        let Released::Kept(change, _) = with_images(policy) else {
+            panic!("not kept")
+        };
+        let mut world = standing.clone();
+        apply(&mut world, &change);
+        assert_eq!(world.unwrap().tags, tags([]));
+    }
+}
+
+#[test]
 fn what_is_kept_is_nobodys_afterwards_and_keeps_its_other_tags() {
-    let deletion = Deletion {
-        owner: owner(),
-        policy: DeletionPolicy::Retain,
-        allow_delete: true,
-    };
+    let deletion = deletion(DeletionPolicy::Retain);
     let mut world = Some(ours());
     let team = tags([("team", "payments")]);
     world.as_mut().unwrap().tags.extend(team.clone());
@@ -75,5 +123,5 @@ fn what_is_kept_is_nobodys_afterwards_and_keeps_its_other_tags() {
     apply(&mut world, &change);
     assert_eq!(world.as_ref().unwrap().tags, team);
     let again = plan_deletion(&deletion, world.as_ref(), None);
-    assert_eq!(again, Released::NothingOfOurs);
+    assert_eq!(again, Released::LeftAlone(LeftAlone::NotOurs));
 }
