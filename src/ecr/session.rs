@@ -85,7 +85,9 @@ impl Session {
             Identity::Ambient => of_region,
             Identity::Role { arn, external_id } => {
                 let sts = with_endpoint(&of_region, endpoints.sts.as_deref());
-                let role = assume_role(&sts, cluster, arn, external_id.as_deref()).await;
+                let external_id = external_id.clone();
+                let external_id = external_id.unwrap_or_else(|| own_external_id(cluster, registry));
+                let role = assume_role(&sts, cluster, arn, external_id).await;
                 of_region.into_builder().credentials_provider(role).build()
             }
         };
@@ -165,17 +167,21 @@ async fn assume_role(
     sts: &SdkConfig,
     cluster: &ClusterId,
     arn: &str,
-    external_id: Option<&str>,
+    external_id: String,
 ) -> SharedCredentialsProvider {
+    // No tag tells the namespace: sessions are shared by all of an environment's objects, and which
+    // of these may use it is decided before anybody signs in.
     let role = AssumeRoleProvider::builder(arn)
         .configure(sts)
         .session_name(session_name(cluster))
-        .tags([(owner::CLUSTER, cluster.as_str())]);
-    let role = match external_id {
-        Some(external_id) => role.external_id(external_id),
-        None => role,
-    };
+        .tags([(owner::CLUSTER, cluster.as_str())])
+        .external_id(external_id);
     SharedCredentialsProvider::new(role.build().await)
+}
+
+/// The external id where the environment names none, so that a trust policy can always ask for one.
+fn own_external_id(cluster: &ClusterId, registry: &domain::Registry) -> String {
+    format!("{cluster}/{}", registry.account)
 }
 
 /// 2 to 64 of `[\w+=,.@-]`:

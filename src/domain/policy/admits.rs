@@ -19,7 +19,7 @@ pub enum Admitted {
     Account(AccountId),
     /// One principal, by ARN, unique id or identity provider.
     Principal(String),
-    /// An AWS service.
+    /// An AWS service, on behalf of any of its customers.
     Service(String),
 }
 
@@ -39,6 +39,10 @@ pub(super) fn admitted(statement: &Value) -> BTreeSet<Admitted> {
         for text in list.iter().map(|it| it.as_str().unwrap_or("*")) {
             match principal(kind, text) {
                 Admitted::Anyone => admitted.extend(narrowed(statement)),
+                Admitted::Service(service) => match pinned(statement, customers) {
+                    Some(customers) => admitted.extend(customers),
+                    None => drop(admitted.insert(Admitted::Service(service))),
+                },
                 someone => {
                     admitted.insert(someone);
                 }
@@ -66,9 +70,17 @@ fn principal(kind: &str, text: &str) -> Admitted {
     }
 }
 
-/// Whom a wildcard still admits under the statement's conditions. All conditions hold together, so
-/// one that pins who the caller is suffices.
+/// Whom a wildcard still admits under the statement's conditions.
 fn narrowed(statement: &Value) -> BTreeSet<Admitted> {
+    pinned(statement, callers).unwrap_or_else(|| BTreeSet::from([Admitted::Anyone]))
+}
+
+/// Whom the statement's conditions name, as `who` reads one of them. All conditions hold together,
+/// so one that pins it suffices.
+fn pinned(
+    statement: &Value,
+    who: fn(&str, &Value) -> Option<BTreeSet<Admitted>>,
+) -> Option<BTreeSet<Admitted>> {
     let operators = statement["Condition"].as_object();
     operators
         .into_iter()
@@ -76,8 +88,7 @@ fn narrowed(statement: &Value) -> BTreeSet<Admitted> {
         .filter(|(operator, _)| pins(operator))
         .filter_map(|(_, keys)| keys.as_object())
         .flatten()
-        .find_map(|(key, values)| callers(key, values))
-        .unwrap_or_else(|| BTreeSet::from([Admitted::Anyone]))
+        .find_map(|(key, values)| who(key, values))
 }
 
 /// Whether an operator holds only if the key is there and is one of the values. `IfExists` and
@@ -102,8 +113,25 @@ fn callers(key: &str, values: &Value) -> Option<BTreeSet<Admitted>> {
         },
         _ => return None,
     };
+    each(values, caller)
+}
+
+/// The customers for whom a service acts, that a condition key's values name.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html#cross-service-confused-deputy-prevention>
+fn customers(key: &str, values: &Value) -> Option<BTreeSet<Admitted>> {
+    let customer: fn(&str) -> Option<Admitted> = match key {
+        "aws:SourceAccount" => |it| it.parse().ok().map(Admitted::Account),
+        "aws:SourceArn" => |it| account_of(it).map(Admitted::Account),
+        "aws:SourceOrgID" => |it| fixed(it).map(Admitted::Organization),
+        "aws:SourceOrgPaths" => |it| fixed(it.split_once('/')?.0).map(Admitted::Organization),
+        _ => return None,
+    };
+    each(values, customer)
+}
+
+fn each(values: &Value, who: fn(&str) -> Option<Admitted>) -> Option<BTreeSet<Admitted>> {
     let values = values.as_array().filter(|it| !it.is_empty())?;
-    values.iter().map(|it| caller(it.as_str()?)).collect()
+    values.iter().map(|it| who(it.as_str()?)).collect()
 }
 
 fn fixed(text: &str) -> Option<String> {

@@ -28,6 +28,9 @@ fn every_spelling_of_public_is_public() {
         r#"{"AWS":"arn:*:iam::*:*"}"#,
         r#"{"AWS":"arn:aws:sts::*:assumed-role/a/b"}"#,
         r#"{"AWS":"arn:*"}"#,
+        r#"{"AWS":"arn:aws:iam::*:user/*"}"#,
+        r#"{"AWS":"arn:aws-cn:iam::*:root"}"#,
+        r#"{"AWS":["arn:aws:iam::111111111111:root","arn:aws:iam::?:root"]}"#,
         r#"{"AWS":"************"}"#,
         r#"{"AWS":"????????????"}"#,
         r#"{"AWS":"1*"}"#,
@@ -93,6 +96,12 @@ fn every_spelling_of_public_is_public() {
         .into_iter()
         .chain(conditions.map(anyone_if))
         .chain(others);
+    let statements: Vec<String> = statements.collect();
+    assert!(
+        statements.len() >= 60,
+        "only {} spellings",
+        statements.len()
+    );
     for statement in statements {
         assert!(document(&statement).is_public(), "{statement}");
     }
@@ -128,6 +137,30 @@ fn what_names_who_may_come_is_not_public() {
         {Organization("o-a1b2c3d4e5")}
         {Account(AccountId("111111111111"))}
         {Organization("o-a1b2c3d4e5"), Account(AccountId("111111111111"))}"#]]
+    .assert_eq(&admitted.join("\n"));
+}
+
+#[test]
+fn a_service_acts_for_whom_its_condition_names_and_else_for_anybody() {
+    let service = r#""Principal":{"Service":"codebuild.amazonaws.com"}"#;
+    let admitted = [
+        "",
+        r#","Condition":{"StringEquals":{"aws:SourceAccount":"111111111111"}}"#,
+        r#","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:codebuild:eu-central-1:111111111111:project/*"}}"#,
+        r#","Condition":{"StringEquals":{"aws:SourceOrgID":"o-a1b2c3d4e5"}}"#,
+        r#","Condition":{"StringLike":{"aws:SourceArn":"arn:aws:codebuild:*:*:project/*"}}"#,
+        r#","Condition":{"StringEqualsIfExists":{"aws:SourceAccount":"111111111111"}}"#,
+        r#","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}"#,
+    ]
+    .map(|it| format!("{:?}", document(&format!("{LIST},{service}{it}")).admits()));
+    expect![[r#"
+        {Service("codebuild.amazonaws.com")}
+        {Account(AccountId("111111111111"))}
+        {Account(AccountId("111111111111"))}
+        {Organization("o-a1b2c3d4e5")}
+        {Service("codebuild.amazonaws.com")}
+        {Service("codebuild.amazonaws.com")}
+        {Service("codebuild.amazonaws.com")}"#]]
     .assert_eq(&admitted.join("\n"));
 }
 
