@@ -23,6 +23,24 @@ pub struct Meters {
     pub reachable: Family<NoLabels, Gauge>,
     /// Probes of admission, by what came of them.
     pub probes: Family<ProbeLabels, Counter>,
+    /// Objects met that this version does not understand, by kind.
+    pub not_understood: Family<Kind, Counter>,
+}
+
+/// Label of a kind.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct Kind {
+    /// The kind.
+    pub kind: String,
+}
+
+impl Kind {
+    /// The label of this kind, one of those that are watched.
+    pub fn of(kind: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+        }
+    }
 }
 
 /// No labels, for a gauge that is not there while its value is not known.
@@ -74,6 +92,7 @@ impl Meters {
             policies,
             reachable,
             probes,
+            not_understood,
         } = self;
         registry.register(
             "ecr_operator_reconciles",
@@ -94,6 +113,11 @@ impl Meters {
             "ecr_operator_leader",
             "1 while this replica leads",
             leading.clone(),
+        );
+        registry.register(
+            "ecr_operator_not_understood",
+            "Objects met that this version does not understand, by kind",
+            not_understood.clone(),
         );
         registry.register(
             "ecr_operator_policies",

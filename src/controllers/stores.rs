@@ -12,16 +12,18 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::core::PartialObjectMeta;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_resource};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+use super::meters::Kind;
+use super::{Context, tidings};
 use crate::api::{
     EnvironmentAccount, FINALIZER, ImageAdmissionPolicy, ImageRepository, LifecyclePolicy,
     PullThroughRule,
@@ -48,14 +50,14 @@ pub struct Stores {
 
 impl Stores {
     /// Starts the watches as `tasks`. `woken` is notified when anything that matters has changed.
-    pub fn watch(client: &Client, woken: &Arc<Notify>, tasks: &mut JoinSet<()>) -> Self {
+    pub fn watch(cx: &Arc<Context>, woken: &Arc<Notify>, tasks: &mut JoinSet<()>) -> Self {
         Self {
-            environments: watch(Api::all(client.clone()), woken, tasks),
-            repositories: watch(Api::all(client.clone()), woken, tasks),
-            rules: watch(Api::all(client.clone()), woken, tasks),
-            lifecycles: watch(Api::all(client.clone()), woken, tasks),
-            policies: watch(Api::all(client.clone()), woken, tasks),
-            namespaces: watch(Api::all(client.clone()), woken, tasks),
+            environments: watch(cx, woken, tasks),
+            repositories: watch(cx, woken, tasks),
+            rules: watch(cx, woken, tasks),
+            lifecycles: watch(cx, woken, tasks),
+            policies: watch(cx, woken, tasks),
+            namespaces: watch(cx, woken, tasks),
         }
     }
 
@@ -102,13 +104,25 @@ impl Stores {
     }
 }
 
-fn watch<K>(api: Api<K>, woken: &Arc<Notify>, tasks: &mut JoinSet<()>) -> Store<K>
+fn watch<K>(cx: &Arc<Context>, woken: &Arc<Notify>, tasks: &mut JoinSet<()>) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let (store, writer) = reflector::store();
+    // One object that is not understood must not end the list of all.
+    let api: Api<DeserializeGuard<K>> = Api::all(cx.client.clone());
     // Lists are the most recent ones (the default): deletes in AWS are decided from them.
     let events = watch_resource(api, watcher::Config::default()).default_backoff();
+    let (telling, known) = (Arc::clone(cx), store.clone());
+    let events = events.filter_map(move |event| {
+        let (cx, known) = (Arc::clone(&telling), known.clone());
+        async move {
+            match event {
+                Ok(event) => understood(&cx, event, &known).await.map(Ok),
+                Err(error) => Some(Err(error)),
+            }
+        }
+    });
     let events = reflector::reflector(writer, events);
     let woken = Arc::clone(woken);
     tasks.spawn(async move {
@@ -126,6 +140,61 @@ where
         }
     });
     store
+}
+
+/// The event without the guard; `None`: its object is not understood, which is said, and what was
+/// known of it stays. Nothing is written for such an object, since no call that changes something is
+/// made for one that is not the latest.
+async fn understood<K>(
+    cx: &Context,
+    event: Event<DeserializeGuard<K>>,
+    known: &Store<K>,
+) -> Option<Event<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + 'static,
+{
+    match event {
+        Event::Init => Some(Event::Init),
+        Event::InitDone => Some(Event::InitDone),
+        Event::InitApply(DeserializeGuard(Ok(object))) => Some(Event::InitApply(object)),
+        Event::Apply(DeserializeGuard(Ok(object))) => Some(Event::Apply(object)),
+        Event::Delete(DeserializeGuard(Ok(object))) => Some(Event::Delete(object)),
+        Event::Delete(guard) => {
+            let at = ObjectRef::new(&guard.name_any());
+            let at = match guard.namespace() {
+                Some(namespace) => at.within(&namespace),
+                None => at,
+            };
+            known.get(&at).map(|it| Event::Delete((*it).clone()))
+        }
+        Event::InitApply(guard) | Event::Apply(guard) => {
+            if let Err(invalid) = &guard.0 {
+                not_understood(cx, &guard, &invalid.error).await;
+            }
+            None
+        }
+    }
+}
+
+/// Says that an object uses words that this version does not know.
+async fn not_understood<K>(cx: &Context, guard: &DeserializeGuard<K>, error: &str)
+where
+    K: Resource<DynamicType = ()>,
+{
+    let kind = K::kind(&());
+    warn!(%kind, object = guard.name_any(), namespace = guard.namespace(), error, "not understood");
+    cx.meters
+        .not_understood
+        .get_or_create(&Kind::of(&kind))
+        .inc();
+    let note = format!(
+        "this version of the operator does not understand the object, and goes on with the others: \
+         {error}"
+    );
+    let event = tidings::warning("NotUnderstood", "Read", &note);
+    if let Err(error) = cx.recorder.publish(&event, &guard.object_ref(&())).await {
+        debug!(%error, "the event was not published");
+    }
 }
 
 /// Whether an event changes what somebody wants. During a relist the store still shows the old

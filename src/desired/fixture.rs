@@ -15,6 +15,7 @@ metadata: {name: dev, uid: e1, creationTimestamp: "2026-01-01T00:00:00Z"}
 spec:
   accountId: "111111111111"
   region: eu-central-1
+  allowedPrincipals: {accounts: ["444444444444"]}
   grants:
   - namespaceSelector: {}
     repositoryPrefixes: ["{namespace}/"]
@@ -25,6 +26,7 @@ spec:
   accountId: "333333333333"
   region: us-east-1
   replicaRegions: [us-west-2]
+  allowedPrincipals: {accounts: ["444444444444"]}
   grants:
   - namespaceSelector: {matchLabels: {team: payments}}
     repositoryPrefixes: ["{namespace}/", shared]
@@ -59,6 +61,7 @@ metadata: {name: prod}
 spec:
   accountId: "333333333333"
   region: us-east-1
+  allowedPrincipals: {accounts: ["444444444444"]}
   grants: [{namespaceSelector: {}, repositoryPrefixes: ["{namespace}/"]}]
   defaults:
     imageTagMutability: {mode: IMMUTABLE}
