@@ -94,10 +94,12 @@ pub async fn show(
     if let (Some(status), Ok(home)) = (&mut done.status, home) {
         let standing = standing(&home, cx.world.load().cluster());
         status.tombstones = i64::try_from(standing.len()).ok().filter(|it| *it > 0);
-        let next = standing.into_iter().map(|(name, delete_after)| NextDeletion {
-            delete_after,
-            repository_name: name.to_string(),
-        });
+        let next = standing
+            .into_iter()
+            .map(|(name, delete_after)| NextDeletion {
+                delete_after,
+                repository_name: name.to_string(),
+            });
         status.next_deletions = next.collect();
         status.next_deletions.sort_unstable();
         status.next_deletions.truncate(SHOWN);
