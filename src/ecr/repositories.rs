@@ -82,19 +82,23 @@ impl Registry {
 
     /// Whether a repository holds images, archived ones too. One that does not exist is empty.
     pub async fn contents(&self, name: &RepositoryName) -> Result<Contents, Error> {
+        const CALL: Operation = Operation::ListImages;
         // Without this filter archived images do not count, and to delete them is a loss too.
         let any = ListImagesFilter::builder().image_status(ImageStatusFilter::Any);
         let send = self.session.read.list_images();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
         let send = send.filter(any.build()).max_results(1).send();
-        let answer = self.call(Operation::ListImages, send).await;
+        let answer = self.call(CALL, send).await;
         let Some(page) = found(answer, &["RepositoryNotFoundException"])? else {
             return Ok(Contents::Empty);
         };
-        // A page may be empty with another behind it, or cut short: in doubt there are images.
-        match (page.image_ids.as_deref(), page.next_token) {
-            (Some([]), None) => Ok(Contents::Empty),
-            (Some(_) | None, _) => Ok(Contents::Images),
+        // A page may be empty with another behind it.
+        match (
+            self.items(CALL, page.image_ids)?.as_slice(),
+            page.next_token,
+        ) {
+            ([], None) => Ok(Contents::Empty),
+            ([..], _) => Ok(Contents::Images),
         }
     }
 
