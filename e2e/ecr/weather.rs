@@ -6,6 +6,9 @@ use ecr_operator::domain::repository::{Change, Create};
 use ecr_operator::ecr::{Answer, ErrorKind, Health};
 use ecr_operator::emulator::{Effect, Rule};
 
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
 use super::*;
 
 fn create() -> Change {
@@ -163,6 +166,40 @@ async fn a_region_that_stays_silent_is_not_asked_again_and_says_so_at_once() {
     );
     assert_eq!(registry.health(), Health::Silent);
     assert_eq!(emulator.journal().last(), asked);
+}
+
+/// F13: nobody takes the connection, as behind a security group that drops it. A listener whose queue
+/// is full drops it as well.
+#[tokio::test]
+async fn a_connection_that_nobody_takes_is_given_up_before_any_answer_is_waited_for() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = JoinSet::new();
+    for _ in 0..8 {
+        queue.spawn(async move {
+            let taken = TcpStream::connect(address).await;
+            std::future::pending::<()>().await;
+            drop(taken);
+        });
+    }
+    let emulator = emulator("{}").await;
+    let mut settings = settings(&emulator, PROD);
+    settings.endpoints.ecr = Some(format!("http://{address}"));
+    let never = Duration::from_secs(3600);
+    settings.timeouts = Timeouts {
+        connect: Duration::from_millis(100),
+        attempt: never,
+        read: never,
+        write: never,
+    };
+    let sessions = Sessions::new(settings).await;
+    let target = registry_name(PROD, HERE);
+    let registry = sessions.registry(&target, &Identity::Ambient).await;
+    let error = registry.unwrap().refresh().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert_eq!(error.message, "no connection in time");
 }
 
 /// The SDK asks again where an answer was lost, and then the repository exists.

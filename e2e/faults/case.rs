@@ -116,6 +116,7 @@ impl Case {
             config: self.config.clone(),
             aws: self.emulator.url(),
             timeouts: Timeouts::default(),
+            logs: "off",
             flags: vec![
                 format!("--sweep-period={period}"),
                 format!("--document-period={period}"),

@@ -32,6 +32,8 @@ enum Strike {
     BeforeCall(usize),
     /// It lives on, and the reply to this call is lost.
     ReplyLost(usize),
+    /// It lives on, and the reply to this write to the API server is lost.
+    WriteReplyLost(usize),
     /// It is killed when this write to the API server is done and not answered.
     AfterWrite(usize),
     /// It is killed before this write to the API server is done.
@@ -77,8 +79,10 @@ async fn f2_an_operator_killed_before_any_call_leaves_what_its_successor_complet
 /// F3: the reply is lost after the commit, and the process lives on.
 #[tokio::test(flavor = "multi_thread")]
 async fn f3_any_lost_reply_is_recovered_from() {
-    let lost = (1..=undisturbed().await.calls).map(|it| vec![Strike::ReplyLost(it)]);
-    all_end_alike("F3", lost.collect()).await;
+    let Played { calls, writes, .. } = undisturbed().await;
+    let calls = (1..=*calls).map(|it| vec![Strike::ReplyLost(it)]);
+    let writes = (1..=*writes).map(|it| vec![Strike::WriteReplyLost(it)]);
+    all_end_alike("F3", calls.chain(writes).collect()).await;
 }
 
 /// F4: a crash at k, then at j during recovery; a few pairs of all.
@@ -202,9 +206,7 @@ async fn play(strikes: &[Strike]) -> Played {
             () = &mut acting => over = true,
             () = strike.falls((&case, since), &operator.view) => fallen += 1,
         }
-        if let Strike::ReplyLost(_) | Strike::Garbled(..) = strike
-            && !over
-        {
+        if strike.is_survived() && !over {
             acting.as_mut().await;
             over = true;
         }
@@ -263,10 +265,19 @@ impl Strike {
                 case.fault(nth(call, Effect::Garble(garble)));
             }
             Self::AfterDeletion => case.fault(on("DeleteRepository", Effect::HangAfter)),
+            Self::WriteReplyLost(write) => return Trouble::ReplyLost(write),
             Self::AfterWrite(write) => return Trouble::FrozenAfter(write),
             Self::BeforeWrite(write) => return Trouble::FrozenBefore(write),
         }
         Trouble::None
+    }
+
+    /// Whether the operator lives on.
+    fn is_survived(self) -> bool {
+        matches!(
+            self,
+            Self::ReplyLost(_) | Self::WriteReplyLost(_) | Self::Garbled(..)
+        )
     }
 
     /// Waits until it has fallen.
@@ -282,7 +293,7 @@ impl Strike {
                     .wait_for(|it| it.sequence > since && it.fault.is_some())
                     .await;
             }
-            Self::AfterWrite(number) => {
+            Self::AfterWrite(number) | Self::WriteReplyLost(number) => {
                 let done = |it: &Write| it.status.is_some();
                 view.until(|it| it.get(number - 1).is_some_and(done)).await;
             }

@@ -57,6 +57,7 @@ async fn f22_a_deleted_principal_is_shown_and_not_written_again_and_again() {
         .unwrap();
     let told = |it: &Entry| it.sequence > since && it.operation == "GetRepositoryPolicy";
     case.heard("read of the policy", told).await;
+    case.because(REPOSITORY, "api", "DanglingPrincipal").await;
     a_day_passes_without_a_write(&case, &operator).await;
     let attempts = case.calls(since, DEV, "SetRepositoryPolicy").len();
     assert!(

@@ -29,6 +29,8 @@ pub(super) enum Trouble {
     FrozenBefore(usize),
     /// The write of this number is done; it and all behind it are never answered.
     FrozenAfter(usize),
+    /// The write of this number is done, and a proxy answers that it cannot tell.
+    ReplyLost(usize),
 }
 
 /// One operator's view, shared by its client and the test.
@@ -108,11 +110,15 @@ impl View {
             Trouble::None
             | Trouble::Conflicts
             | Trouble::FrozenBefore(_)
-            | Trouble::FrozenAfter(_) => {
+            | Trouble::FrozenAfter(_)
+            | Trouble::ReplyLost(_) => {
                 let response = self.forward(inner, request).await;
                 self.end(number, response.status());
                 if trouble == Trouble::FrozenAfter(number) {
                     std::future::pending::<()>().await;
+                }
+                if trouble == Trouble::ReplyLost(number) {
+                    return StatusCode::GATEWAY_TIMEOUT.into_response();
                 }
                 response
             }

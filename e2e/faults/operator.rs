@@ -1,6 +1,7 @@
 //! The operator, in this process, on a runtime of its own that can be ended where it stands.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use clap::Parser;
@@ -9,6 +10,7 @@ use ecr_operator::ecr::{AccessKey, Ambient, Endpoints, Settings, Timeouts};
 use kube::{Client, Config};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 use super::HUB;
 use super::kubernetes::View;
@@ -20,6 +22,7 @@ pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYcanary";
 pub(super) struct Operator {
     /// How it sees the API server.
     pub(super) view: Arc<View>,
+    log: Arc<Log>,
     shutdown: CancellationToken,
     kill: oneshot::Sender<()>,
     thread: JoinHandle<()>,
@@ -35,8 +38,24 @@ pub(super) struct Role {
     pub(super) aws: String,
     /// How long calls may take.
     pub(super) timeouts: Timeouts,
+    /// What it logs: a filter of [`Operator::log`].
+    pub(super) logs: &'static str,
     /// Further flags of `run`.
     pub(super) flags: Vec<String>,
+}
+
+/// What an operator has logged.
+#[derive(Default)]
+struct Log(Mutex<Vec<u8>>);
+
+impl io::Write for &Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The flags of `run`, read as it reads them.
@@ -76,7 +95,13 @@ impl Role {
         let (kill, killed) = oneshot::channel();
         let shutdown = CancellationToken::new();
         let (seen, told) = (Arc::clone(&view), shutdown.clone());
+        let log = Arc::<Log>::default();
+        let logging = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(self.logs))
+            .with_writer(Arc::clone(&log))
+            .finish();
         let thread = std::thread::spawn(move || {
+            let _logging = tracing::subscriber::set_default(logging);
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.enable_all().build().unwrap();
             runtime.block_on(async {
@@ -93,6 +118,7 @@ impl Role {
         });
         Operator {
             view,
+            log,
             shutdown,
             kill,
             thread,
@@ -101,6 +127,12 @@ impl Role {
 }
 
 impl Operator {
+    /// What it has logged.
+    pub(super) fn log(&self) -> String {
+        let log = self.log.0.lock().unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// `kill -9`: when this returns there is nothing left of it.
     pub(super) async fn kill(self) {
         drop(self.kill);
