@@ -80,7 +80,8 @@ pub fn edit(
     }
     let splices: Vec<Splice> = splices.into_values().collect();
     let after = apply(text, &splices);
-    proof::same_but_for(document.format, (text, &after), &splices)?;
+    let how = (document.format, document.format.wanted());
+    proof::same_but_for(how, (text, &after), &splices)?;
     let again = read(path, after.as_bytes());
     let expected = document.sites.iter().enumerate().map(|(i, site)| {
         let target = targets.get(i).copied().flatten();
@@ -139,7 +140,7 @@ fn wishes(site: &Site, target: &str) -> Result<Vec<Wish>, Reason> {
         Written::Assignment { scalar, name } => {
             Ok(vec![Wish::of(scalar, format!("{name}={target}"))])
         }
-        Written::Parts { .. } | Written::Override(_) if !kept => Err(Reason::NotEditable),
+        Written::Parts { .. } | Written::Override { .. } if !kept => Err(Reason::NotEditable),
         Written::Parts {
             registry,
             repository,
@@ -159,11 +160,13 @@ fn wishes(site: &Site, target: &str) -> Result<Vec<Wish>, Reason> {
                 }
             }
         }
-        Written::Override(NewName::Written(scalar)) => Ok(vec![Wish::of(scalar, name.to_owned())]),
-        Written::Override(NewName::Absent { at, before, after }) => Ok(vec![Wish {
-            at: *at..*at,
-            old: String::new(),
-            new: format!("{before}{name}{after}"),
+        Written::Override { new_name, .. } => Ok(vec![match new_name {
+            NewName::Written(scalar) => Wish::of(scalar, name.to_owned()),
+            NewName::Absent { at, before, after } => Wish {
+                at: *at..*at,
+                old: String::new(),
+                new: format!("{before}{name}{after}"),
+            },
         }]),
     }
 }
@@ -176,8 +179,10 @@ fn wishes_to_stay(site: &Site) -> Vec<Wish> {
             registry,
             repository,
         } => registry.iter().chain([repository]).map(stay).collect(),
-        Written::Override(NewName::Written(scalar)) => vec![stay(scalar)],
-        Written::Override(NewName::Absent { .. }) => Vec::new(),
+        Written::Override { new_name, .. } => match new_name {
+            NewName::Written(scalar) => vec![stay(scalar)],
+            NewName::Absent { .. } => Vec::new(),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::tree::Cursor;
+use super::tree::{Cursor, Wanted};
 
 /// What a file is, in the words of the summary.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -81,6 +81,7 @@ impl Format {
             _ if !yaml => Self::Other,
             // Long, in every repository of a web application, and about packages.
             ("package-lock.json" | "package.json" | "pnpm-lock.yaml", _) => Self::Other,
+            _ if name.ends_with(".schema.json") => Self::Other,
             _ if within("workflows") && within(".github") => Self::GitHubWorkflow,
             ("action.yml" | "action.yaml", _) => Self::GitHubWorkflow,
             _ if name.ends_with(".gitlab-ci.yml") || within(".gitlab") => Self::GitLabCi,
@@ -112,6 +113,14 @@ impl Format {
         }
     }
 
+    /// Which documents of a file are read: a schema names no image, however long it is.
+    pub(super) fn wanted(self) -> Wanted {
+        match self {
+            Self::Kustomize => |_| true,
+            _ => |it| super::may_name_images(it) && !is_schema(it),
+        }
+    }
+
     /// What a document is in a file whose path says `self`.
     pub(super) fn of_document(self, document: Cursor<'_>) -> Self {
         let Some(version) = document.string("apiVersion") else {
@@ -137,6 +146,11 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Whether a document is the schema of custom resources.
+fn is_schema(document: &str) -> bool {
+    document.contains("\nkind: CustomResourceDefinition\n")
 }
 
 /// Whether a file is where Helm keeps templates.
@@ -170,3 +184,6 @@ fn of_shape(document: Cursor<'_>) -> Format {
     }
     Format::Yaml
 }
+
+#[cfg(test)]
+mod tests;

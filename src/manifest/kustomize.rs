@@ -6,6 +6,7 @@ use granit_parser::{ScalarStyle, StructureStyle};
 
 use super::found::{Found, scalar};
 use super::left::Reason;
+use super::lines::is_qualified;
 use super::site::{Context, NewName, Stated, Written};
 use super::tree::{Cursor, Kind};
 use super::{helm, kubernetes, nested};
@@ -32,6 +33,13 @@ pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
             helm::read(found, values, &context);
         }
     }
+}
+
+/// The files and folders that a kustomization is made of, as it names them.
+pub(super) fn resources(at: Cursor<'_>) -> impl Iterator<Item = &str> {
+    let keys = ["resources", "bases", "components"];
+    let lists = keys.into_iter().filter_map(move |it| at.get(it));
+    lists.flat_map(Cursor::items).filter_map(Cursor::text)
 }
 
 /// Reads a list of overrides, each `{name, newName, newTag, digest}`.
@@ -64,7 +72,10 @@ fn image<'a>(found: &mut Found<'a>, item: Cursor<'a>, name: Cursor<'a>, context:
         None => absent(item, name),
     };
     let written = match written {
-        Ok(written) => Written::Override(written),
+        Ok(new_name) => Written::Override {
+            name: name.text().unwrap_or_default().to_owned(),
+            new_name,
+        },
         Err(reason) => return found.leave(called, reason),
     };
     let scalars: Vec<_> = [Some(called), Some(name), suffix.map(|it| it.0)]
@@ -76,6 +87,9 @@ fn image<'a>(found: &mut Found<'a>, item: Cursor<'a>, name: Cursor<'a>, context:
         && site.reference().tag().is_none()
     {
         site.tag = Stated::Elsewhere;
+    }
+    if new_name.is_some() && name.text().is_some_and(is_qualified) {
+        found.leave(name, Reason::OverrideName);
     }
 }
 

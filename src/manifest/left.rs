@@ -52,6 +52,8 @@ pub enum Reason {
     RegistryElsewhere,
     /// A registry for all images of a chart, not known to be put before this one.
     GlobalRegistry,
+    /// What an override is for, beside what it is called instead.
+    OverrideName,
     /// It is written so that no edit of a few bytes could change it.
     NotEditable,
     /// It is no image reference.
@@ -60,7 +62,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of the enum.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::HelmTemplate,
         Self::NeedsEnvironment,
         Self::NoDefault,
@@ -78,6 +80,7 @@ impl Reason {
         Self::PartShared,
         Self::RegistryElsewhere,
         Self::GlobalRegistry,
+        Self::OverrideName,
         Self::NotEditable,
         Self::NotAReference,
     ];
@@ -102,6 +105,7 @@ impl Reason {
             Self::PartShared => "PartShared",
             Self::RegistryElsewhere => "RegistryElsewhere",
             Self::GlobalRegistry => "GlobalRegistry",
+            Self::OverrideName => "OverrideName",
             Self::NotEditable => "NotEditable",
             Self::NotAReference => "NotAReference",
         }
@@ -142,6 +146,9 @@ impl Reason {
             }
             Self::GlobalRegistry => {
                 "a registry for all images of the chart: set it once all of them are in it"
+            }
+            Self::OverrideName => {
+                "it says which images the override is for: what they are called instead is beside it"
             }
             Self::NotEditable => "it is written so that it cannot be changed in place",
             Self::NotAReference => "this is no image reference, so no runtime could pull it",

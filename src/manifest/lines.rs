@@ -35,7 +35,7 @@ const ENDS: &[char] = &[
     '\\', '#',
 ];
 /// What the key of an image ends with, in some case.
-const IMAGE: &[u8] = b"image";
+const IMAGE: &str = "image";
 /// As much of a line as is told.
 const LONGEST_TEXT: usize = 200;
 
@@ -58,7 +58,7 @@ pub(super) fn named_in(line: &str) -> Vec<&str> {
     if line.contains('/') {
         for word in line.split(ENDS) {
             let word = word.strip_prefix("docker://").unwrap_or(word);
-            let word = word.trim_end_matches(['.', ':', '$']);
+            let word = word.trim_end_matches(['.', ':', '$', '-', '_', '/']);
             if is_qualified(word) && !found.iter().any(|it| it.contains(word)) {
                 found.push(word);
             }
@@ -77,6 +77,18 @@ fn after_keys(line: &str) -> Vec<&str> {
         let end = start + IMAGE.len();
         let before = line[..start].chars().next_back();
         let whole = before.is_none_or(|it| !it.is_alphanumeric() && !matches!(it, '_' | '-' | '.'));
+        if let Some(value) = line[end..]
+            .strip_prefix('=')
+            .filter(|_| line[..start].ends_with("--"))
+        {
+            // `--image=busybox`, as kubectl has it.
+            let word = value.split(ENDS).next().unwrap_or_default();
+            let said = word.split('$').next().unwrap_or(word);
+            let said = said.trim_end_matches([':', '-', '.']);
+            found.extend(Some(word).filter(|_| Reference::parse(said).is_ok()));
+            from = end;
+            continue;
+        }
         let rest = line[end..].trim_start_matches(['"', '\'', ' ', '\t']);
         if let Some(value) = rest.strip_prefix([':', '=']) {
             let value = value.trim_start_matches([':', '=', '>', ' ', '\t', '`', '[']);
@@ -87,9 +99,14 @@ fn after_keys(line: &str) -> Vec<&str> {
     found
 }
 
+/// The first `image`, `Image` or `IMAGE` of a text.
 fn find_image(text: &str) -> Option<usize> {
-    let windows = &mut text.as_bytes().windows(IMAGE.len());
-    windows.position(|it| it.eq_ignore_ascii_case(IMAGE))
+    let ends = ["mage", "MAGE"].map(|it| text.match_indices(it).map(|(at, _)| at));
+    let starts = ends.into_iter().filter_map(|mut it| {
+        it.find(|at| text[..*at].ends_with(['i', 'I']))
+            .map(|at| at - 1)
+    });
+    starts.min()
 }
 
 /// What is written as a value, if it is an image's name or a template of one. A word of prose after

@@ -56,6 +56,9 @@ pub struct Document {
     pub sites: Vec<Site>,
     /// What else names an image or may, in the order of the text.
     pub left: Vec<Left>,
+    /// What a kustomization is made of: paths from its folder, and URLs. Its overrides hold for all
+    /// that is there.
+    pub resources: Vec<String>,
 }
 
 /// Reads a text. Of its path, relative to the repository, no more than the format is taken.
@@ -64,6 +67,7 @@ pub fn read(path: &str, text: &[u8]) -> Document {
     let passed_over = |reason: Option<Reason>| Document {
         format,
         sites: Vec::new(),
+        resources: Vec::new(),
         left: Vec::from_iter(reason.map(|reason| Left {
             line: 1,
             text: String::new(),
@@ -90,8 +94,9 @@ fn read_text(path: &str, format: Format, text: &str) -> Document {
         format,
         sites: Vec::new(),
         left: Vec::new(),
+        resources: Vec::new(),
     };
-    if !may_name_images(text) {
+    if format != Format::Kustomize && !may_name_images(text) {
         return document;
     }
     match format {
@@ -115,7 +120,9 @@ fn read_template(document: &mut Document, text: &str) {
 
 /// Whether it is worth a closer look: no image is named without one of these.
 fn may_name_images(text: &str) -> bool {
-    const SIGNS: [&str; 13] = [
+    const SIGNS: [&str; 15] = [
+        "ontainer",
+        "ervices",
         "mage",
         "MAGE",
         "FROM",
@@ -140,7 +147,7 @@ fn has_actions(text: &str) -> bool {
 }
 
 fn read_yaml(document: &mut Document, text: &str) {
-    let tree = Tree::read(text);
+    let tree = Tree::read(text, document.format.wanted());
     let broken = |it: &tree::Document| matches!(it, tree::Document::Broken(_));
     if tree.documents.iter().any(broken) && has_actions(text) {
         return read_template(document, text);
@@ -150,10 +157,19 @@ fn read_yaml(document: &mut Document, text: &str) {
     for part in &tree.documents {
         match part {
             tree::Document::Read(None) => {}
+            tree::Document::Unread(bytes) => {
+                let line = 1 + text[..bytes.start].matches('\n').count();
+                let left = lines::scan(&text[bytes.clone()], line, Reason::UnknownField);
+                found.left.extend(left);
+            }
             tree::Document::Read(Some(root)) => {
                 let at = tree.at(*root);
                 let format = document.format.of_document(at);
                 formats.push(format);
+                if format == Format::Kustomize {
+                    let resources = kustomize::resources(at).map(str::to_owned);
+                    document.resources.extend(resources);
+                }
                 read_document(&mut found, format, at);
                 if sweeps(at) {
                     sweep::sweep(&mut found, *root, Reason::UnknownField);

@@ -97,7 +97,7 @@ pub(super) fn read<'a>(
         // What is quoted or folded is told by whoever sweeps the document.
         return;
     };
-    let tree = Tree::read(text);
+    let tree = Tree::read(text, |_| true);
     let mut inner = Found::new(&tree);
     for document in &tree.documents {
         match document {
@@ -105,7 +105,7 @@ pub(super) fn read<'a>(
                 room(&mut inner, tree.at(*root));
                 sweep::sweep(&mut inner, *root, Reason::UnknownField);
             }
-            Document::Read(None) => {}
+            Document::Read(None) | Document::Unread(_) => {}
             // Told as the text that it is.
             Document::Broken(_) => return,
         }
@@ -143,10 +143,12 @@ fn move_out(site: &mut Site, block: &Block, newline: &str) {
             registry.iter_mut().for_each(scalar);
             scalar(repository);
         }
-        Written::Override(NewName::Written(it)) => scalar(it),
-        Written::Override(NewName::Absent { at, before, .. }) => {
-            *at = block.outer(*at);
-            *before = before.replace('\n', &format!("{newline}{}", block.indent));
-        }
+        Written::Override { new_name, .. } => match new_name {
+            NewName::Written(it) => scalar(it),
+            NewName::Absent { at, before, .. } => {
+                *at = block.outer(*at);
+                *before = before.replace('\n', &format!("{newline}{}", block.indent));
+            }
+        },
     }
 }

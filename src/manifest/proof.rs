@@ -4,18 +4,18 @@
 use super::edit::{Splice, Unproven};
 use super::format::Format;
 use super::nested::Block;
-use super::tree::{Document, Id, Kind, Node, Tree};
+use super::tree::{Document, Id, Kind, Node, Tree, Wanted};
 
 /// Fails unless both texts say the same but for the splices.
 pub(super) fn same_but_for(
-    format: Format,
+    (format, wanted): (Format, Wanted),
     (before, after): (&str, &str),
     splices: &[Splice],
 ) -> Result<(), Unproven> {
     if !format.is_yaml() {
         return Ok(());
     }
-    let (before, after) = (Tree::read(before), Tree::read(after));
+    let (before, after) = (Tree::read(before, wanted), Tree::read(after, wanted));
     let mut pairs: Vec<Id> = Vec::with_capacity(before.nodes.len());
     let (between, within): (Vec<&Splice>, Vec<&Splice>) =
         splices.iter().partition(|it| is_between(&before, it));
@@ -43,7 +43,9 @@ pub(super) fn same_but_for(
     }
     let roots = |tree: &Tree<'_>, at: &Document| match at {
         Document::Read(root) => Ok(*root),
-        Document::Broken(bytes) => Err(tree.text[bytes.clone()].to_owned()),
+        Document::Broken(bytes) | Document::Unread(bytes) => {
+            Err(tree.text[bytes.clone()].to_owned())
+        }
     };
     let first = before.documents.iter().map(|it| roots(&before, it));
     let first = first.map(|it| it.map(|it| it.map(|it| pairs[it])));

@@ -45,7 +45,13 @@ pub enum Written {
         repository: Scalar,
     },
     /// In a Kustomize override, whose `name` says what it is for and must stay.
-    Override(NewName),
+    Override {
+        /// What is overridden: the name that manifests have for it. Where they get another, the
+        /// override no longer finds them.
+        name: String,
+        /// What it is called instead.
+        new_name: NewName,
+    },
     /// In an override of one string, `name=newName:tag`, of this name.
     Assignment {
         /// All of the string.
@@ -133,6 +139,15 @@ impl Default for Context {
     }
 }
 
+impl NewName {
+    fn span(&self) -> Range<usize> {
+        match self {
+            Self::Written(scalar) => scalar.span.clone(),
+            Self::Absent { at, .. } => *at..*at,
+        }
+    }
+}
+
 impl Site {
     /// What it names.
     pub fn reference(&self) -> Reference<'_> {
@@ -149,8 +164,7 @@ impl Site {
                 registry,
                 repository,
             } => (repository.span.clone(), registry.as_ref()),
-            Written::Override(NewName::Written(scalar)) => (scalar.span.clone(), None),
-            Written::Override(NewName::Absent { at, .. }) => (*at..*at, None),
+            Written::Override { new_name, .. } => (new_name.span(), None),
         };
         iter::once(first).chain(second.map(|it| it.span.clone()))
     }

@@ -7,6 +7,10 @@ use std::ops::Range;
 
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StructureStyle, options};
 
+mod cursor;
+
+pub(super) use cursor::Cursor;
+
 /// Where a node stands in its tree. A node's descendants follow it without a gap.
 pub(super) type Id = usize;
 
@@ -28,7 +32,12 @@ pub(super) enum Document {
     Read(Option<Id>),
     /// It is no YAML: the bytes that nothing is known of.
     Broken(Range<usize>),
+    /// It was not wanted.
+    Unread(Range<usize>),
 }
+
+/// Whether a document is to be read at all.
+pub(super) type Wanted = fn(&str) -> bool;
 
 /// A value, and where it is written.
 #[derive(Debug)]
@@ -69,55 +78,44 @@ pub(super) enum Tag {
 }
 
 impl<'t> Tree<'t> {
-    /// Reads all documents of a text; one that is no YAML costs none of the others.
-    pub(super) fn read(text: &'t str) -> Self {
+    /// Reads the documents of a text that are wanted; one that is no YAML costs none of the others.
+    pub(super) fn read(text: &'t str, wanted: Wanted) -> Self {
         let mut tree = Self {
             text,
             nodes: Vec::with_capacity(text.len() / 24),
             documents: Vec::new(),
         };
-        let mut parser = Parser::new_from_str_with_options(text, settings());
-        let mut builder = Builder::default();
-        let mut began = 0;
-        loop {
-            match parser.next_event() {
-                None | Some(Ok((Event::StreamEnd, _))) => return tree,
-                Some(Ok((event, span))) => {
-                    match event {
-                        Event::DocumentStart(..) => began = bytes(&span).start,
-                        Event::DocumentEnd => began = bytes(&span).end,
-                        _ => {}
-                    }
-                    builder.take(&mut tree, event, &span);
-                }
-                Some(Err(_)) => {
-                    tree.nodes.truncate(builder.first);
-                    let more = parser.proceed_next_document().unwrap_or(false);
-                    let next = match parser.peek() {
-                        Some(Ok((_, span))) if more => bytes(span).start,
-                        Some(_) | None => text.len(),
-                    };
-                    let broken = began..next.max(began);
-                    tree.documents.push(Document::Broken(broken));
-                    began = next;
-                    builder = Builder::at(tree.nodes.len());
-                    if !more {
-                        return tree;
-                    }
-                }
+        let mut line = 0;
+        for piece in pieces(text) {
+            let part = &text[piece.clone()];
+            match wanted(part) {
+                true => tree.read_piece(piece.start, line, part),
+                false => tree.documents.push(Document::Unread(piece)),
+            }
+            line += part.matches('\n').count();
+        }
+        tree
+    }
+
+    /// Reads what stands between two markers of documents.
+    fn read_piece(&mut self, start: usize, line: usize, text: &'t str) {
+        let mut builder = Builder::new(self.nodes.len(), start, line);
+        let documents = self.documents.len();
+        for event in Parser::new_from_str_with_options(text, settings()) {
+            if let Ok((event, span)) = event {
+                builder.take(self, event, &span);
+            } else {
+                self.nodes.truncate(builder.piece);
+                self.documents.truncate(documents);
+                let bytes = start..start + text.len();
+                return self.documents.push(Document::Broken(bytes));
             }
         }
     }
 
     /// A place to look from.
     pub(super) fn at(&self, id: Id) -> Cursor<'_> {
-        Cursor {
-            tree: self,
-            id,
-            through: None,
-            depth: 0,
-        }
-        .resolved()
+        Cursor::new(self, id)
     }
 
     /// All aliases with what they stand for.
@@ -163,23 +161,34 @@ fn settings() -> Options {
     options! { emit_comments: false, simple_key_max_lookahead: 1 << 20 }
 }
 
-fn bytes(span: &Span) -> Range<usize> {
-    let byte = |mark: &Marker| mark.byte_offset();
-    match (byte(&span.start), byte(&span.end)) {
-        (Some(start), Some(end)) => start..end.max(start),
-        // The parser promises offsets for a text that is all in memory.
-        _ => 0..0,
+/// The documents of a text, each with the marker before it. A line that begins with `---` begins a
+/// document, whatever stands before it: <https://yaml.org/spec/1.2.2/#912-document-markers>.
+fn pieces(text: &str) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    // Directives stand before the marker of their document.
+    let directives = text.starts_with('%') || text.contains("\n%");
+    for (at, _) in text.match_indices("\n---") {
+        let after = text[at + 4..].bytes().next();
+        if !directives && after.is_none_or(|it| it.is_ascii_whitespace()) {
+            pieces.push(start..at + 1);
+            start = at + 1;
+        }
     }
+    pieces.push(start..text.len());
+    pieces
 }
 
 /// Puts the parser's events together.
-#[derive(Default)]
 struct Builder {
     open: Vec<Open>,
     anchors: Vec<(usize, Id)>,
-    /// The first node of the document.
-    first: Id,
     outermost: Option<Id>,
+    /// The first node of the piece.
+    piece: Id,
+    /// Where the piece is in the text, in bytes and in lines.
+    start: usize,
+    line: usize,
 }
 
 struct Open {
@@ -188,20 +197,29 @@ struct Open {
 }
 
 impl Builder {
-    fn at(first: Id) -> Self {
+    fn new(piece: Id, start: usize, line: usize) -> Self {
         Self {
-            first,
-            ..Self::default()
+            open: Vec::new(),
+            anchors: Vec::new(),
+            outermost: None,
+            piece,
+            start,
+            line,
+        }
+    }
+
+    fn bytes(&self, span: &Span) -> Range<usize> {
+        let byte = |mark: &Marker| mark.byte_offset();
+        match (byte(&span.start), byte(&span.end)) {
+            (Some(start), Some(end)) => self.start + start..self.start + end.max(start),
+            // The parser promises offsets for a text that is all in memory.
+            _ => 0..0,
         }
     }
 
     fn take<'t>(&mut self, tree: &mut Tree<'t>, event: Event<'t>, span: &Span) {
         match event {
-            Event::DocumentStart(..) => *self = Self::at(tree.nodes.len()),
-            Event::DocumentEnd => {
-                tree.documents.push(Document::Read(self.outermost));
-                *self = Self::at(tree.nodes.len());
-            }
+            Event::DocumentEnd => tree.documents.push(Document::Read(self.outermost.take())),
             Event::Scalar(value, style, anchor, tag) => {
                 let own = |it: &granit_parser::Tag| it.is_yaml_core_schema();
                 let tag = match tag.as_deref() {
@@ -220,7 +238,7 @@ impl Builder {
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(Open { id, .. }) = self.open.pop() {
-                    let end = bytes(span).end;
+                    let end = self.bytes(span).end;
                     let after = tree.nodes.len();
                     let node = &mut tree.nodes[id];
                     node.at.end = end.max(node.at.start);
@@ -244,8 +262,8 @@ impl Builder {
         }
         let parent = self.open.last().map_or(id, |it| it.id);
         tree.nodes.push(Node {
-            at: bytes(span),
-            line: span.start.line(),
+            at: self.bytes(span),
+            line: self.line + span.start.line(),
             column: span.start.col(),
             parent,
             end: id + 1,
@@ -263,128 +281,6 @@ impl Builder {
             },
         }
         id
-    }
-}
-
-/// A place in a tree, past all aliases.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cursor<'a> {
-    pub(super) tree: &'a Tree<'a>,
-    pub(super) id: Id,
-    /// The last alias on the way here.
-    pub(super) through: Option<Id>,
-    depth: usize,
-}
-
-impl<'a> Cursor<'a> {
-    pub(super) fn node(self) -> &'a Node<'a> {
-        &self.tree.nodes[self.id]
-    }
-
-    fn to(self, id: Id) -> Self {
-        let depth = self.depth + 1;
-        Self { id, depth, ..self }.resolved()
-    }
-
-    fn resolved(mut self) -> Self {
-        // An alias names what stands before it, so this ends.
-        while let Kind::Alias(target) = self.node().kind {
-            self.through = Some(self.id);
-            self.id = target;
-        }
-        self
-    }
-
-    /// A scalar's value, whatever its type; null is none.
-    pub(super) fn text(self) -> Option<&'a str> {
-        match &self.node().kind {
-            Kind::Scalar { value, style, .. } => {
-                let plain = *style == ScalarStyle::Plain;
-                let null = plain && matches!(&**value, "" | "~" | "null" | "Null" | "NULL");
-                (!null).then_some(&**value)
-            }
-            Kind::Sequence(_) | Kind::Mapping(..) | Kind::Alias(_) => None,
-        }
-    }
-
-    /// The value of a key, the mapping's own before a merged one.
-    pub(super) fn get(self, key: &str) -> Option<Self> {
-        let Kind::Mapping(pairs, _) = &self.node().kind else {
-            return None;
-        };
-        if self.depth > DEEPEST {
-            return None;
-        }
-        let named = |name: &str| {
-            // The last of two equal keys is what most readers take.
-            let pair = pairs.iter().rev();
-            pair.copied()
-                .find(|(it, _)| self.tree.at(*it).text() == Some(name))
-        };
-        if let Some((_, value)) = named(key) {
-            return Some(self.to(value));
-        }
-        let (_, merged) = named("<<")?;
-        let merged = self.to(merged);
-        match &merged.node().kind {
-            Kind::Mapping(..) => merged.get(key),
-            _ => merged.items().find_map(|it| it.get(key)),
-        }
-    }
-
-    /// The value at the end of a path of keys.
-    pub(super) fn find(self, path: &[&str]) -> Option<Self> {
-        path.iter().try_fold(self, |at, key| at.get(key))
-    }
-
-    /// The string at a key; empty and null are none.
-    pub(super) fn string(self, key: &str) -> Option<&'a str> {
-        let text = self.get(key)?.text()?;
-        (!text.is_empty()).then_some(text)
-    }
-
-    /// A sequence's items; none of anything else.
-    pub(super) fn items(self) -> impl Iterator<Item = Self> {
-        let items: &'a [Id] = match &self.node().kind {
-            Kind::Sequence(items) if self.depth <= DEEPEST => items,
-            _ => &[],
-        };
-        items.iter().map(move |it| self.to(*it))
-    }
-
-    /// A mapping's own keys and values, `<<` among them; none of anything else.
-    pub(super) fn pairs(self) -> impl Iterator<Item = (&'a str, Self)> {
-        let pairs: &'a [(Id, Id)] = match &self.node().kind {
-            Kind::Mapping(pairs, _) if self.depth <= DEEPEST => pairs,
-            _ => &[],
-        };
-        let key = move |id: Id| self.tree.at(id).text().unwrap_or_default();
-        pairs
-            .iter()
-            .map(move |(name, value)| (key(*name), self.to(*value)))
-    }
-
-    /// The values of a mapping, the items of a sequence.
-    pub(super) fn children(self) -> impl Iterator<Item = Self> {
-        self.pairs().map(|(_, it)| it).chain(self.items())
-    }
-
-    pub(super) fn is_mapping(self) -> bool {
-        matches!(self.node().kind, Kind::Mapping(..))
-    }
-
-    /// The path of keys that leads here, as far as the last alias.
-    pub(super) fn path(self) -> String {
-        self.tree.path(match self.through {
-            Some(alias) if matches!(self.node().kind, Kind::Scalar { .. }) => {
-                // The alias stands for the scalar or for what the scalar is in.
-                match self.tree.nodes[alias].kind {
-                    Kind::Alias(target) if target == self.id => alias,
-                    _ => self.id,
-                }
-            }
-            _ => self.id,
-        })
     }
 }
 

@@ -36,12 +36,27 @@ fn paths_say_what_a_file_is() {
 fn documents_say_more_than_their_paths() {
     for (text, format) in [
         ("{apiVersion: v1, kind: Pod, image: x}", Format::Kubernetes),
-        ("{apiVersion: argoproj.io/v1alpha1, kind: Application, image: x}", Format::ArgoCd),
-        ("{apiVersion: argoproj.io/v1alpha1, kind: Rollout, image: x}", Format::Kubernetes),
-        ("{apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, image: x}", Format::Flux),
-        ("{apiVersion: kustomize.config.k8s.io/v1alpha1, kind: Component, image: x}", Format::Kustomize),
+        (
+            "{apiVersion: argoproj.io/v1alpha1, kind: Application, image: x}",
+            Format::ArgoCd,
+        ),
+        (
+            "{apiVersion: argoproj.io/v1alpha1, kind: Rollout, image: x}",
+            Format::Kubernetes,
+        ),
+        (
+            "{apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, image: x}",
+            Format::Flux,
+        ),
+        (
+            "{apiVersion: kustomize.config.k8s.io/v1alpha1, kind: Component, image: x}",
+            Format::Kustomize,
+        ),
         ("{services: {web: {image: x}}}", Format::Compose),
-        ("{family: web, containerDefinitions: [{image: x}]}", Format::EcsTask),
+        (
+            "{family: web, containerDefinitions: [{image: x}]}",
+            Format::EcsTask,
+        ),
         ("[{image: x, essential: true}]", Format::EcsTask),
         ("{apiVersion: v2, name: chart, image: x}", Format::Yaml),
     ] {

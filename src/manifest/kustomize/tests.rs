@@ -1,5 +1,6 @@
 use expect_test::expect;
 
+use crate::manifest::read;
 use crate::manifest::tests::check;
 
 #[test]
@@ -12,7 +13,7 @@ namespace: shop
 images:
 - name: nginx # web
   newTag: '1.27'
-- name: app
+- name: ghcr.io/shop/app
   newName: quay.io/shop/app
   digest: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 - {name: redis, newTag: 7}
@@ -20,6 +21,7 @@ images:
 "#,
         &expect![[r#"
             5: nginx:1.27
+            7: ghcr.io/shop/app [OverrideName]
             8: quay.io/shop/app@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
             10: redis:7
             11: json (tag elsewhere)
@@ -55,4 +57,11 @@ fn patches_are_read_as_what_they_patch() {
             +     spec: {template: {spec: {containers: [{name: web, image: 'moved.example/library/nginx:2'}]}}}
         "#]],
     );
+}
+
+#[test]
+fn a_kustomization_says_what_its_overrides_hold_for() {
+    let text = "resources: [../base, web.yaml]\ncomponents: [../c]\n";
+    let document = read("kustomization.yaml", text.as_bytes());
+    assert_eq!(document.resources, ["../base", "web.yaml", "../c"]);
 }

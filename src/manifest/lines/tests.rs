@@ -11,6 +11,12 @@ fn keys_whose_name_ends_with_image_have_values() {
     check("  - image: 'a/b:1' # x", &["a/b:1"]);
     check("\"image\": \"debian\", \"tag\": \"9\"", &["debian"]);
     check("FOO_IMAGE=a/b", &["a/b"]);
+    check("kubectl run x --image=busybox --rm", &["busybox"]);
+    check("--image=quay.io/a/b:1", &["quay.io/a/b:1"]);
+    check(
+        "X=\"--image=kindest/node:v$2\"; shift",
+        &["kindest/node:v$2"],
+    );
     check("ARG IMAGE=alpine:3", &["alpine:3"]);
     check("image  =  \"x:1\"", &["x:1"]);
 }
@@ -39,6 +45,7 @@ fn words_with_a_registry_are_images_wherever_they_stand() {
     );
     check("uses: docker://gcr.io/a/b", &["gcr.io/a/b"]);
     check("see gcr.io/a/b.", &["gcr.io/a/b"]);
+    check("quay.io/a/app-{name}:1", &["quay.io/a/app"]);
     check(
         "111111111111.dkr.ecr.us-east-1.amazonaws.com/x",
         &["111111111111.dkr.ecr.us-east-1.amazonaws.com/x"],

@@ -1,9 +1,13 @@
 use super::*;
 
+fn read(text: &str) -> Tree<'_> {
+    Tree::read(text, |it| !it.contains("unwanted"))
+}
+
 #[test]
 fn a_document_that_is_broken_costs_no_other() {
     let text = "a: 1\n---\nb: [1\n---\nc: 2\n";
-    let tree = Tree::read(text);
+    let tree = read(text);
     let [
         Document::Read(Some(a)),
         Document::Broken(b),
@@ -18,8 +22,25 @@ fn a_document_that_is_broken_costs_no_other() {
 }
 
 #[test]
+fn a_document_that_is_not_wanted_is_not_read() {
+    let text = "a: 1\n---\nunwanted: [\n--- # c\nc: 2\n---d: 3\n";
+    let tree = read(text);
+    let [
+        Document::Read(_),
+        Document::Unread(b),
+        Document::Read(Some(c)),
+    ] = &tree.documents[..]
+    else {
+        panic!("{:?}", tree.documents);
+    };
+    assert_eq!(&text[b.clone()], "---\nunwanted: [\n");
+    assert_eq!(tree.nodes[*c].line, 5);
+    assert_eq!(tree.at(*c).string("---d"), Some("3"));
+}
+
+#[test]
 fn merged_keys_are_found_after_the_mappings_own() {
-    let tree = Tree::read("x: &x {a: 1, b: 1}\ny: &y {c: 3}\nz: {<<: [*x, *y], b: 2}\n");
+    let tree = read("x: &x {a: 1, b: 1}\ny: &y {c: 3}\nz: {<<: [*x, *y], b: 2}\n");
     let Document::Read(Some(root)) = tree.documents[0] else {
         panic!("{:?}", tree.documents);
     };
@@ -30,7 +51,7 @@ fn merged_keys_are_found_after_the_mappings_own() {
 
 #[test]
 fn null_and_empty_are_no_strings() {
-    let tree = Tree::read("{a: , b: ~, c: null, d: '', e: 'null'}");
+    let tree = read("{a: , b: ~, c: null, d: '', e: 'null'}");
     let at = tree.at(0);
     let found = ["a", "b", "c", "d", "e"].map(|it| at.string(it));
     assert_eq!(found, [None, None, None, None, Some("null")]);
@@ -38,7 +59,7 @@ fn null_and_empty_are_no_strings() {
 
 #[test]
 fn paths_are_as_people_write_them() {
-    let tree = Tree::read("spec: {containers: [{image: a}], x.y: b}");
+    let tree = read("spec: {containers: [{image: a}], x.y: b}");
     let image = tree.at(0).find(&["spec", "containers"]).unwrap().items();
     let image = image.last().unwrap().get("image").unwrap();
     assert_eq!(image.path(), "spec.containers[0].image");
@@ -48,7 +69,7 @@ fn paths_are_as_people_write_them() {
 
 #[test]
 fn an_anchor_within_itself_ends() {
-    let tree = Tree::read("a: &a {b: *a, <<: *a}");
+    let tree = read("a: &a {b: *a, <<: *a}");
     let mut at = tree.at(0).get("a").unwrap();
     for _ in 0..100 {
         at = at.get("b").unwrap_or(at);
