@@ -16,4 +16,5 @@ mod operator;
 mod plan;
 mod plane;
 mod readme;
+mod rewrite;
 mod usage;

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod import;
 pub mod plan;
 pub mod plane;
+pub mod rewrite;
 pub mod rights;
 pub mod rules;
 pub mod run;
@@ -40,6 +41,8 @@ enum Command {
     Import(Box<import::Arguments>),
     /// Say what the operator would change in AWS for a folder of objects or a cluster; write nothing.
     Plan(Box<plan::Arguments>),
+    /// Move the image references of a GitOps repository to ECR, as a diff to review.
+    Rewrite(Box<rewrite::Arguments>),
     /// Start a Kubernetes control plane on this machine; no nodes, nothing runs.
     Plane(plane::Arguments),
 }
@@ -78,6 +81,7 @@ impl Program {
                 }
                 Command::Import(arguments) => Box::pin(import::run(&arguments)).await,
                 Command::Plan(arguments) => Box::pin(plan::run(&arguments)).await,
+                Command::Rewrite(arguments) => Box::pin(rewrite::run(&arguments)).await,
                 Command::Plane(arguments) => {
                     plane::run(&arguments).await.map(|()| ExitCode::SUCCESS)
                 }

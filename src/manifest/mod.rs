@@ -61,6 +61,11 @@ pub struct Document {
     pub resources: Vec<String>,
 }
 
+/// Whether the file of this path can name images; what it says is no matter.
+pub fn may_read(path: &str) -> bool {
+    Format::of_path(path) != Format::Other
+}
+
 /// Reads a text. Of its path, relative to the repository, no more than the format is taken.
 pub fn read(path: &str, text: &[u8]) -> Document {
     let format = Format::of_path(path);

@@ -1,0 +1,171 @@
+//! The files of a repository as Git sees them, read by as many threads as there are cores and told in
+//! the order of their paths.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::Context as _;
+use ignore::{WalkBuilder, WalkState};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::finding::{self, File};
+use super::rulebook::Rulebook;
+use crate::manifest;
+
+/// What came of one path.
+pub(super) enum Seen {
+    /// Nothing in it names an image.
+    Nothing,
+    /// It names images.
+    File(File),
+    /// It could not be read; the word was said on standard error.
+    Unread,
+}
+
+/// Looks at every file below `root`, or at `root` alone if it is one, and hands over each that names
+/// images, in order of the paths.
+pub(super) fn examine(
+    root: &Path,
+    book: &Rulebook,
+    mut each: impl FnMut(File) -> anyhow::Result<()>,
+) -> anyhow::Result<Counts> {
+    let paths = paths(root)?;
+    let progress = progress(paths.len());
+    let mut counts = Counts {
+        looked_at: paths.len(),
+        unread: 0,
+    };
+    let next = AtomicUsize::new(0);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let (told, tell) = mpsc::sync_channel(1024);
+        for _ in 0..threads {
+            let told = told.clone();
+            let (paths, next) = (&paths, &next);
+            scope.spawn(move || work(root, paths, next, book, &told));
+        }
+        drop(told);
+        let (mut waiting, mut due) = (BTreeMap::new(), 0);
+        for (at, seen) in tell {
+            waiting.insert(at, seen);
+            while let Some(seen) = waiting.remove(&due) {
+                due += 1;
+                progress.inc(1);
+                match seen {
+                    Seen::Nothing => {}
+                    Seen::File(file) => each(file)?,
+                    Seen::Unread => counts.unread += 1,
+                }
+            }
+        }
+        progress.finish_and_clear();
+        anyhow::Ok(())
+    })?;
+    Ok(counts)
+}
+
+/// How many files were looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    /// All that could name images.
+    pub(super) looked_at: usize,
+    /// Those that could not be read.
+    pub(super) unread: usize,
+}
+
+fn work(
+    root: &Path,
+    paths: &[PathBuf],
+    next: &AtomicUsize,
+    book: &Rulebook,
+    told: &mpsc::SyncSender<(usize, Seen)>,
+) {
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some(path) = paths.get(at) else { return };
+        let seen = look(root, path, book);
+        // Nobody listens any more where telling has failed.
+        if told.send((at, seen)).is_err() {
+            return;
+        }
+    }
+}
+
+fn look(root: &Path, path: &Path, book: &Rulebook) -> Seen {
+    let bytes = match fs::read(root.join(path)) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            eprintln!("warning: {}: {error}; it was not looked at", path.display());
+            return Seen::Unread;
+        }
+    };
+    let named = named(root, path);
+    finding::examine(&named, &bytes, book).map_or(Seen::Nothing, Seen::File)
+}
+
+/// A path as it is told: with slashes, and the file's own name where the root is the file.
+fn named(root: &Path, path: &Path) -> String {
+    let path = if path.as_os_str().is_empty() {
+        root
+    } else {
+        path
+    };
+    path.to_string_lossy().replace('\\', "/")
+}
+
+/// The files that could name images, relative to `root`, in order. Links are not followed: what they
+/// lead to is a file of its own or outside of the tree.
+fn paths(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let about = fs::metadata(root).with_context(|| format!("read {}", root.display()))?;
+    if !about.is_dir() {
+        return Ok(vec![PathBuf::new()]);
+    }
+    let found = Mutex::new(Vec::new());
+    let walk = WalkBuilder::new(root)
+        .hidden(false) // .github, .gitlab-ci.yml
+        .ignore(false)
+        .git_global(false)
+        .require_git(false)
+        .follow_links(false)
+        .filter_entry(|it| it.file_name() != ".git")
+        .build_parallel();
+    walk.run(|| {
+        Box::new(|entry| {
+            match entry {
+                Ok(entry) if entry.file_type().is_some_and(|it| it.is_file()) => {
+                    let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
+                    if manifest::may_read(&path.to_string_lossy()) {
+                        let mut found = found
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner);
+                        found.push(path.to_owned());
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => eprintln!("warning: {error}"),
+            }
+            WalkState::Continue
+        })
+    });
+    let mut found = found
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    found.sort();
+    Ok(found)
+}
+
+fn progress(files: usize) -> ProgressBar {
+    // Drawn between the lines of a diff it would only disturb.
+    if !std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{pos} of {len} files {wide_bar}");
+    let bar = ProgressBar::new(u64::try_from(files).unwrap_or(u64::MAX));
+    bar.with_style(style.expect("a constant template is one"))
+}
