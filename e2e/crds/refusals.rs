@@ -99,7 +99,6 @@ async fn a_wrong_environment_is_refused() {
             json!({"defaults": {"tags": {"aws:team": "a"}}}),
             json!({"managementPolicy": "Watch"}),
             json!({"preflight": {"nodeRoles": ["eks-nodes"]}}),
-            json!({"registry": {}}),
             json!({"deletion": {"delayHours": -1}}),
             json!({"deletion": {"unusedDays": 5000}}),
             json!({"allowedPrincipals": {"accounts": ["*"]}}),
@@ -107,6 +106,54 @@ async fn a_wrong_environment_is_refused() {
             json!({"allowedPrincipals": {"roles": ["arn:aws:iam::444444444444:role/*"]}}),
         ],
         "environment",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_part_of_a_registry_is_refused() {
+    let scan = |kind: &str, frequency: &str, filter: &str| {
+        let rule = json!({"scanFrequency": frequency, "repositoryFilters": [filter]});
+        json!({"registry": {"scanning": {"scanType": kind, "rules": [rule]}}})
+    };
+    let statement = |change: Value| {
+        let mut statement = json!({
+            "sid": "Replicate",
+            "principals": ["444444444444"],
+            "actions": ["ecr:ReplicateImage"],
+        });
+        json_patch::merge(&mut statement, &change);
+        json!({"registry": {"policyStatements": [statement]}})
+    };
+    let sign = |region: &str, filters: Value| {
+        let arn = format!("arn:aws:{region}:111111111111:/signing-profiles/images");
+        let rule = json!({"signingProfileArn": arn, "repositoryFilters": filters});
+        json!({"registry": {"signing": {"rules": [rule]}}})
+    };
+    let exclude = |arn: &str| json!({"registry": {"pullTimeUpdateExclusions": [arn]}});
+    check(
+        "EnvironmentAccount",
+        [
+            scan("ENHANCED", "CONTINUOUS_SCAN", "*"),
+            scan("BASIC", "CONTINUOUS_SCAN", "*"),
+            scan("ENHANCED", "MANUAL", "*"),
+            scan("BASIC", "DAILY", "*"),
+            scan("BASIC", "SCAN_ON_PUSH", "Prod-*"),
+            statement(json!({})),
+            statement(json!({"effect": "Deny"})),
+            statement(json!({"principals": ["*"]})),
+            statement(json!({"actions": ["ecr:*"]})),
+            statement(json!({"repositories": ["Payments"]})),
+            statement(json!({"sid": "Allow replication"})),
+            sign("signer:eu-central-1", json!(["*"])),
+            sign("signer:eu-central-1", json!([])),
+            sign("kms:eu-central-1", json!(["*"])),
+            exclude("arn:aws:iam::111111111111:role/scanner"),
+            exclude("arn:aws:iam::111111111111:role/*"),
+            json!({"registry": {"accountSettings": {"blobMounting": "On"}}}),
+            json!({"registry": {"accountSettings": {"registryPolicyScope": "V1"}}}),
+        ],
+        "registry",
     )
     .await;
 }
@@ -170,7 +217,7 @@ async fn a_wrong_repository_is_refused() {
             json!({"overrides": [{"environment": "prod"}]}),
             json!({"overrides": [{"environment": "dev"}, {"environment": "dev"}]}),
             json!({"deletionPolicy": "Force"}),
-            json!({"replication": "Enabled"}),
+            json!({"replication": "On"}),
         ],
         "repository",
     )

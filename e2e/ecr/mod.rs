@@ -14,6 +14,7 @@ mod garbled;
 mod identity;
 mod pull_through;
 mod reading;
+mod registry_settings;
 mod templates;
 mod weather;
 mod writing;

@@ -17,6 +17,7 @@ mod observing;
 mod ownership;
 mod permissions;
 mod reach;
+mod registry;
 mod replicas;
 mod scene;
 mod told;

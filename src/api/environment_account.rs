@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ManagementPolicy;
 use super::conditions::{Condition, Reason};
+use super::registry::{RegistryRecord, RegistrySettings};
 use super::selectors::Selector;
 use super::settings::{Access, Encryption, ImageTagMutability, LifecyclePolicyRef};
-use super::targets::TargetState;
+use super::targets::{Difference, TargetState};
 use super::{is_false, rules};
 
 /// The account, its regions, how to reach it and who may use it.
@@ -73,7 +74,7 @@ pub struct EnvironmentAccountSpec {
         "region is immutable: make another EnvironmentAccount for the other region"))]
     pub region: String,
     /// Further regions whose registries belong to the environment: pull-through rules are made there
-    /// too. Default: none. Example: [us-west-2].
+    /// too, and repositories with replication Enabled are replicated there. Default: none. Example: [us-west-2].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 32)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = rules::regions())]
@@ -111,6 +112,12 @@ pub struct EnvironmentAccountSpec {
     /// stands in status.preflight. The operator's own role always is. Default: no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preflight: Option<Preflight>,
+    /// Settings of the registries as a whole: scanning, registry policy, account settings, pull-time
+    /// exclusions, signing. ECR has one document of each for an account and region; we add our part
+    /// to it, and what is taken out of here is taken out of there. When this object is deleted, all
+    /// of it stays as it is, replication too: take it out of the spec first. Default: not managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistrySettings>,
     /// true stops every call to the account; pods keep being rewritten. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspend: bool,
@@ -356,4 +363,16 @@ pub struct RegistryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
+    /// Where the registry's own settings are not as the specs ask; the first ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub differences: Vec<Difference>,
+    /// Repositories whose names begin like one that is replicated, so that they are replicated too
+    /// though nobody asked: ECR's filters are beginnings of names. The first ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(max = 256)))]
+    pub also_replicated: Vec<String>,
+    /// What we put into the registry's own settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RegistryRecord>,
 }

@@ -10,7 +10,7 @@ use super::ManagementPolicy;
 use super::conditions::Condition;
 use super::settings::{Access, Encryption, ImageTagMutability, LifecyclePolicyRef};
 use super::targets::Target;
-use super::{is_false, rules};
+use super::{Toggle, is_false, rules};
 
 /// The repository, where it is to exist, and how it is set up there.
 #[derive(Clone, CustomResource, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -114,6 +114,13 @@ pub struct ImageRepositorySpec {
     #[schemars(schema_with = "rules::tags")]
     #[x_kube(validation = rules::tag_keys())]
     pub tags: BTreeMap<String, String>,
+    /// Enabled replicates images that are pushed from now on to every region in the environment's
+    /// replicaRegions, where ECR makes a repository of the same name; Disabled does not, and what was
+    /// replicated stays. ECR's filters are beginnings of names: repositories whose names begin with
+    /// this one's are replicated too, and stand in the environment's status. Default: Disabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Toggle")] // with Option, the type's own description would be shown
+    pub replication: Option<Toggle>,
     /// Old names of the same images, without tag: pods that name one are rewritten to this repository,
     /// in the object's own namespace, or in all where the environment grants the old name. Default:
     /// none. Example: ["registry.old.example/payments/api"].
@@ -176,6 +183,10 @@ pub struct Override {
     /// Who else may use the repository in this environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// Whether images are replicated to the replicaRegions of this environment. Example: Enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Toggle")] // with Option, the type's own description would be shown
+    pub replication: Option<Toggle>,
     /// Resource tags in this environment, instead of spec.tags; those of the environment's defaults
     /// stay. Default: spec.tags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -18,6 +18,7 @@ pub mod image_admission_policy;
 pub mod image_repository;
 pub mod lifecycle_policy;
 pub mod pull_through_rule;
+pub mod registry;
 mod rules;
 pub mod selectors;
 pub mod settings;

@@ -127,6 +127,23 @@ pub(super) fn statement_principals() -> Rule {
     )
 }
 
+/// Who a statement of the registry policy is about: nobody whom a wildcard could mean.
+pub(super) fn registry_principals() -> Rule {
+    Rule::new(format!(
+        "self.all(it, it.matches(r'^({ACCOUNT}|{ARN}|{SERVICE})$'))"
+    ))
+    .message(
+        "write account ids (\"444444444444\"), IAM ARNs (arn:aws:iam::444444444444:role/nodes) or \
+         AWS services (codebuild.amazonaws.com); never *",
+    )
+}
+
+/// Names of repositories with wildcards, as scanning and signing rules take them.
+pub(super) fn wildcard_filters() -> Rule {
+    Rule::new("self.all(it, it.matches('^[a-z0-9*]([._/a-z0-9*-]?[a-z0-9*]+)*$'))")
+        .message("write names of repositories, in which * stands for anything, like prod-*")
+}
+
 const ACCOUNT: &str = "[0-9]{12}";
 const ARN: &str = "arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:[A-Za-z0-9+=,.@_/-]+";
 const SERVICE: &str = "[a-z0-9.-]+[.]amazonaws[.]com([.]cn)?";

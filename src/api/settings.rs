@@ -101,6 +101,7 @@ pub struct Access {
     /// Enabled lets AWS Lambda functions of the repository's own account and of the accounts in pull
     /// use its images. Default: Disabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Toggle")] // with Option, the type's own description would be shown
     pub lambda: Option<Toggle>,
     /// Further statements of the repository policy, for what the fields above cannot say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

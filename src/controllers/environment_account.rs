@@ -14,13 +14,16 @@ use super::outcome::Retry;
 use super::{Context, finalizer, tidings, tombstones};
 use crate::api::conditions::Reason;
 use crate::api::environment_account::{EnvironmentAccountStatus, RegistryStatus};
-use crate::api::targets::TargetState;
 use crate::api::{EnvironmentAccount, ImageRepository};
 use crate::desired::{self, Environment, World};
-use crate::domain::Registry;
-use crate::ecr;
+use crate::domain::registry::Change;
 
 pub mod preflight;
+mod record;
+mod registry;
+
+use registry::End;
+pub(super) use registry::{ask, sweep};
 
 impl Reconcile for EnvironmentAccount {
     type Status = EnvironmentAccountStatus;
@@ -50,74 +53,96 @@ impl Reconcile for EnvironmentAccount {
             Ok(environment) => environment,
             Err(stopped) => {
                 let verdict = Verdict::of_stopped("spec", &stopped);
-                return shown(self, &world, None, &[(None, verdict)], Retry::WhenAsked);
+                return unseen(self, &world, verdict, Retry::WhenAsked);
             }
         };
-        let looked = join_all(
-            environment
-                .registries
-                .iter()
-                .map(async |registry| (registry.clone(), look(cx, &environment, registry).await)),
-        )
-        .await;
-        let identity = looked
-            .iter()
-            .find_map(|(_, result)| result.as_ref().ok().cloned());
-        let mut retry = Retry::WhenAsked;
-        let verdicts = looked.into_iter().map(|(registry, result)| {
-            let (verdict, again) = judge(&registry, result);
-            retry = retry.max(again);
-            (Some(registry), verdict)
-        });
-        let verdicts: Vec<_> = verdicts.collect();
-        let done = shown(self, &world, identity, &verdicts, retry);
-        let done = tombstones::show(cx, &environment, done).await;
-        preflight::show(cx, self, done)
+        match settle(self, cx, &environment, &world).await {
+            Ok(ends) => {
+                let done = done(self, &world, &ends);
+                let done = tombstones::show(cx, &environment, done).await;
+                preflight::show(cx, self, done)
+            }
+            Err(error) => {
+                warn!(%error, "nothing could be recorded, so nothing was written");
+                Done {
+                    status: None,
+                    events: Vec::new(),
+                    retry: Retry::BackingOff,
+                }
+            }
+        }
     }
 }
 
-/// Signs in to one registry and lists it if nobody has; gives the ARN that AWS knows us by.
-async fn look(
+/// Looks at every registry, records what will be put there, and puts it.
+async fn settle(
+    object: &EnvironmentAccount,
     cx: &Context,
     environment: &Environment,
-    registry: &Registry,
-) -> Result<String, ecr::Error> {
-    let registry = cx.sign_in(environment, registry).await?;
-    registry.listed().await?;
-    Ok(registry.identity_arn().to_owned())
+    world: &World,
+) -> kube::Result<Vec<End>> {
+    let mut places = registry::look(cx, object, environment, world).await;
+    if !places.iter().any(|it| it.acts(object)) {
+        let ends = places.into_iter().map(|it| it.settle(cx, object));
+        return Ok(join_all(ends).await);
+    }
+    let latest = registry::latest(object, cx).await?;
+    places = places
+        .into_iter()
+        .map(|it| it.recorded_in(&latest))
+        .collect();
+    record::before(&latest, cx, &places).await?;
+    let ends = places.into_iter().map(|it| it.settle(cx, &latest));
+    Ok(join_all(ends).await)
 }
 
-fn judge(registry: &Registry, result: Result<String, ecr::Error>) -> (Verdict, Retry) {
-    let place = registry.to_string();
-    match result {
-        Ok(_) => (Verdict::ready(&place, Reason::Succeeded), Retry::WhenAsked),
-        Err(error) => Verdict::of_failure(&place, &error),
+fn done(
+    object: &EnvironmentAccount,
+    world: &World,
+    ends: &[End],
+) -> Done<EnvironmentAccountStatus> {
+    let counted = ends.iter().filter(|it| it.counts());
+    let verdicts: Vec<Verdict> = counted.map(|it| it.verdict.clone()).collect();
+    let identity = ends.iter().find_map(|it| it.identity.clone());
+    let retry = ends.iter().map(|it| it.retry).max();
+    let registries = ends.iter().filter_map(End::shown).collect();
+    let mut done = shown(object, world, &verdicts, registries);
+    done.retry = retry.unwrap_or(Retry::WhenAsked);
+    if let Some(status) = &mut done.status {
+        status.identity_arn = identity.or(status.identity_arn.take());
     }
+    let written = ends.iter().filter(|it| !it.done.is_empty());
+    let told = written.map(|it| {
+        let calls: Vec<&str> = it.done.iter().map(Change::operation).collect();
+        let note = format!("{}: {}", it.verdict.place, calls.join(", "));
+        tidings::normal("RegistryUpdated", calls[0], &note)
+    });
+    done.events = told.chain(done.events).collect();
+    done
+}
+
+/// An environment whose registries are not looked at: what is recorded of them stays.
+fn unseen(
+    object: &EnvironmentAccount,
+    world: &World,
+    verdict: Verdict,
+    retry: Retry,
+) -> Done<EnvironmentAccountStatus> {
+    let registries = record::kept(object, verdict.state);
+    let mut done = shown(object, world, &[verdict], registries);
+    done.retry = retry;
+    done
 }
 
 fn shown(
     object: &EnvironmentAccount,
     world: &World,
-    identity_arn: Option<String>,
-    verdicts: &[(Option<Registry>, Verdict)],
-    retry: Retry,
+    verdicts: &[Verdict],
+    registries: Vec<RegistryStatus>,
 ) -> Done<EnvironmentAccountStatus> {
-    let registries = verdicts.iter().filter_map(|(registry, verdict)| {
-        let registry = registry.as_ref()?;
-        let tells = verdict.state != TargetState::Ready;
-        Some(RegistryStatus {
-            region: registry.region.to_string(),
-            uri: registry.host(),
-            state: verdict.state,
-            reason: tells.then_some(verdict.reason),
-            message: tells.then(|| verdict.message.clone()),
-        })
-    });
-    let registries = registries.collect();
-    let verdicts: Vec<Verdict> = verdicts.iter().map(|(_, it)| it.clone()).collect();
     let before = object.status.clone().unwrap_or_default();
     let mut conditions = before.conditions.clone();
-    let summary = Summary::of(&verdicts);
+    let summary = Summary::of(verdicts);
     condition::summarise(
         &mut conditions,
         &summary,
@@ -130,7 +155,7 @@ fn shown(
     let status = EnvironmentAccountStatus {
         observed_generation: object.metadata.generation,
         conditions,
-        identity_arn: identity_arn.or(before.identity_arn),
+        identity_arn: before.identity_arn,
         tombstones: before.tombstones,
         next_deletions: before.next_deletions,
         repositories: i64::try_from(world.repositories_in(&object.name_any()).count()).ok(),
@@ -140,7 +165,7 @@ fn shown(
     Done {
         status: Some(status),
         events,
-        retry,
+        retry: Retry::WhenAsked,
     }
 }
 
@@ -169,7 +194,7 @@ async fn deleted(
             crate::api::ORPHAN,
         );
         let verdict = Verdict::failing("deletion", Reason::Deleting, &message);
-        return shown(object, world, None, &[(None, verdict)], Retry::BackingOff);
+        return unseen(object, world, verdict, Retry::BackingOff);
     }
     let retry = match finalizer::take_off(cx, object).await {
         Ok(()) => Retry::WhenAsked,

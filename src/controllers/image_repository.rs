@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
-use super::{Context, Stop, live};
+use super::{Context, Stop, environment_account, live};
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::desired::{self, Stopped, Subject, Target, World};
@@ -20,8 +20,10 @@ use crate::ecr::{self, ErrorKind, Priority, Seen};
 
 mod record;
 mod release;
+mod replica;
 mod status;
 
+pub(super) use replica::known as unreplicated;
 pub(super) use status::shows;
 
 /// How one target ended.
@@ -37,6 +39,8 @@ pub(super) struct Settled {
     done: Vec<Change>,
     refusals: Vec<Refusal>,
     differences: Vec<Difference>,
+    /// Why its images are not replicated though they should be.
+    unreplicated: Option<replica::Unreplicated>,
     /// It had been made before, was gone, and was made again: it is empty now.
     made_again: bool,
 }
@@ -148,7 +152,15 @@ async fn settle_target(
 async fn settle(object: &ImageRepository, cx: &Context, target: Target) -> Result<Settled, Stop> {
     let registry = cx.registry(&target.environment, &target.registry).await?;
     let registry = registry.at(priority(object, &target));
-    settle_in(cx, &registry, object, target).await
+    let mut settled = settle_in(cx, &registry, object, target).await?;
+    if settled.refusals.is_empty() {
+        let missing = replica::missing(&registry, &settled.target).await;
+        settled.unreplicated = missing.map_err(Stop::Failed)?;
+    }
+    if let Some(replica::Unreplicated::To(_)) = settled.unreplicated {
+        environment_account::ask(cx, settled.target.environment.as_str());
+    }
+    Ok(settled)
 }
 
 async fn settle_in(
@@ -202,6 +214,7 @@ async fn settle_in(
         done: changes,
         refusals,
         differences,
+        unreplicated: None,
         made_again,
     })
 }

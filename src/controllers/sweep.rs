@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use super::stores::Stores;
 use super::wakes::{Key, Kind};
-use super::{Context, Stop, image_repository};
+use super::{Context, Stop, environment_account, image_repository};
 use crate::api::{ImageRepository, PullThroughRule};
 use crate::desired::{self, CacheTarget, Target, World};
 use crate::domain::names::EnvironmentName;
@@ -148,6 +148,7 @@ async fn sweep(
     wanted: &Wanted,
     (periods, after): (Periods, Option<RepositoryName>),
 ) -> Option<RepositoryName> {
+    environment_account::sweep(cx, (environment, registry), periods.documents).await;
     if wanted.is_nothing() {
         return None;
     }
@@ -251,9 +252,10 @@ fn differs(handle: &ecr::Registry, object: &ImageRepository, target: &Target) ->
         Seen::Present(observed) => Some(*observed),
     };
     let plan = repository::plan(&target.desired, observed.as_ref());
+    let unreplicated = image_repository::unreplicated(handle, target);
     !plan.changes.is_empty()
         || !plan.held.is_empty()
-        || !image_repository::shows(object, target, &plan)
+        || !image_repository::shows(object, target, &plan, unreplicated.as_ref())
 }
 
 #[cfg(test)]

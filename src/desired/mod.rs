@@ -5,6 +5,7 @@
 //! A [`World`] is all objects at one moment. Each function takes an object and the world, and
 //! answers one value per target, so that one wrong environment stops no other.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::api::conditions::Reason;
@@ -21,6 +22,7 @@ mod lifecycle;
 pub mod preflight;
 mod principals;
 mod pull_through;
+mod registry;
 mod repository;
 mod rules;
 mod settings;
@@ -31,6 +33,7 @@ pub use deletion::{deletion, moment, terms};
 pub use environment::{AssumedRole, Environment, environment};
 pub use lifecycle::lifecycle;
 pub use pull_through::{CacheTarget, pull_through};
+pub use registry::registry;
 pub use repository::repository;
 pub use rules::{Destinations, Rules, Subject, rules};
 pub use world::{Objects, World, repository_name};
@@ -44,6 +47,8 @@ pub struct Target {
     pub registry: Registry,
     /// What.
     pub desired: domain::repository::Desired,
+    /// Where its images are to be replicated to; `None`: nowhere.
+    pub replicas: Option<BTreeSet<Registry>>,
 }
 
 /// Why nothing is done: a state, that ends when an object changes, and not an error of a call.

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::settings::{self, Said};
 use super::world::{object_name, repository_name, seniority};
-use super::{Environment, Stopped, Target, World, environment, grants, principals};
+use super::{Environment, Stopped, Target, World, environment, grants, principals, registry};
 use crate::api::conditions::Reason;
 use crate::api::environment_account::Defaults;
 use crate::api::image_repository::{
@@ -68,7 +68,12 @@ pub(super) fn granted_name(
     }
 }
 
-fn target(object: &ImageRepository, name: &str, world: &World) -> Result<Target, Stopped> {
+/// The repository as it should be in the environment `name`.
+pub(super) fn target(
+    object: &ImageRepository,
+    name: &str,
+    world: &World,
+) -> Result<Target, Stopped> {
     let (account, environment) = usable(name, world)?;
     let repository = granted_name(object, account, world)?;
     if object.spec.suspend {
@@ -80,6 +85,7 @@ fn target(object: &ImageRepository, name: &str, world: &World) -> Result<Target,
         environment: environment.name.clone(),
         registry: environment.home().clone(),
         desired: desired(object, repository, environment, &layers, world)?,
+        replicas: registry::replicas(object, environment),
     })
 }
 

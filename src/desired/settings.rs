@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Stopped;
+use crate::api::registry::RegistryStatement;
 use crate::api::settings as wire;
 use crate::api::{Toggle, statements};
 use crate::domain::access::{Access, Lambda};
@@ -168,6 +169,38 @@ fn statement(it: &statements::Statement, field: &str) -> Result<Statement, Stopp
         actions: parsed(actions, &format!("{field}.actions"))?,
         conditions: conditions.iter().map(condition).collect(),
     })
+}
+
+/// A statement of the registry policy under the sid that it has there. A wildcard in it could mean
+/// everybody, or every action, so there is none.
+pub(super) fn registry_statement(
+    said: &Said<'_, RegistryStatement>,
+    sid: &str,
+) -> Result<Statement, Stopped> {
+    let RegistryStatement {
+        sid: _,
+        principals,
+        actions,
+        repositories: _,
+        conditions,
+    } = said.value;
+    let wild = |it: &&str| it.contains(['*', '?']);
+    for (field, texts) in [("principals", principals), ("actions", actions)] {
+        if let Some(text) = texts.iter().map(String::as_str).find(wild) {
+            let message = format!("{text:?} has a wildcard: write it in full");
+            return Err(Stopped::invalid(format!("{}.{field}", said.field), message));
+        }
+    }
+    statement(
+        &statements::Statement {
+            sid: sid.to_owned(),
+            effect: statements::Effect::Allow,
+            principals: principals.clone(),
+            actions: actions.clone(),
+            conditions: conditions.clone(),
+        },
+        &said.field,
+    )
 }
 
 fn parsed<T: Ord + std::str::FromStr<Err: std::fmt::Display>>(

@@ -14,6 +14,7 @@ pub mod policy;
 pub mod preflight;
 pub mod pull_through;
 pub mod reference;
+pub mod registry;
 pub mod repository;
 pub mod rewrite;
 pub mod template;

@@ -165,8 +165,14 @@ impl Registry {
 
     /// The ARN of a repository in this registry.
     pub fn repository_arn(&self, name: &RepositoryName) -> String {
+        self.repositories_arn(name.as_str())
+    }
+
+    /// The ARN of all repositories in this registry whose names match `pattern`, in which `*` stands
+    /// for anything.
+    pub fn repositories_arn(&self, pattern: &str) -> String {
         format!(
-            "arn:{}:ecr:{}:{}:repository/{name}",
+            "arn:{}:ecr:{}:{}:repository/{pattern}",
             self.partition(),
             self.region,
             self.account

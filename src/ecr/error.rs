@@ -202,13 +202,17 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
         | "RequestExpired"
         | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => ErrorKind::CredentialsRejected,
-        "ImageNotFoundException"
+        "ExclusionNotFoundException"
+        | "ImageNotFoundException"
         | "LifecyclePolicyNotFoundException"
         | "PullThroughCacheRuleNotFoundException"
+        | "RegistryPolicyNotFoundException"
         | "RepositoryNotFoundException"
         | "RepositoryPolicyNotFoundException"
+        | "SigningConfigurationNotFoundException"
         | "TemplateNotFoundException" => ErrorKind::NotFound,
-        "PullThroughCacheRuleAlreadyExistsException"
+        "ExclusionAlreadyExistsException"
+        | "PullThroughCacheRuleAlreadyExistsException"
         | "RepositoryAlreadyExistsException"
         | "TemplateAlreadyExistsException" => ErrorKind::AlreadyExists,
         "RepositoryNotEmptyException" => ErrorKind::NotEmpty,

@@ -92,6 +92,36 @@ words!(
         UpdateRepositoryCreationTemplate,
         /// ECR: delete a repository creation template.
         DeleteRepositoryCreationTemplate,
+        /// ECR: the replication configuration.
+        DescribeRegistry,
+        /// ECR: put the replication configuration. The first one of an account makes a service-linked role.
+        PutReplicationConfiguration,
+        /// ECR: the scanning configuration.
+        GetRegistryScanningConfiguration,
+        /// ECR: put the scanning configuration.
+        PutRegistryScanningConfiguration,
+        /// ECR: the signing configuration.
+        GetSigningConfiguration,
+        /// ECR: put the signing configuration.
+        PutSigningConfiguration,
+        /// ECR: take the signing configuration off.
+        DeleteSigningConfiguration,
+        /// ECR: the registry policy.
+        GetRegistryPolicy,
+        /// ECR: put the registry policy.
+        PutRegistryPolicy,
+        /// ECR: take the registry policy off.
+        DeleteRegistryPolicy,
+        /// ECR: one account setting.
+        GetAccountSetting,
+        /// ECR: put one account setting.
+        PutAccountSetting,
+        /// ECR: principals whose pulls do not count, by page.
+        ListPullTimeUpdateExclusions,
+        /// ECR: let a principal's pulls not count.
+        RegisterPullTimeUpdateExclusion,
+        /// ECR: let them count again.
+        DeregisterPullTimeUpdateExclusion,
     }
 );
 

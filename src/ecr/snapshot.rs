@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::refusals::Refusals;
+use super::registry_settings;
 use super::repeats::Repeats;
 use crate::domain::RepositoryName;
 use crate::domain::repository::{Observed, Reading};
@@ -33,6 +34,8 @@ pub(super) struct Memory {
     pub(super) repeats: Repeats,
     /// What AWS did not take.
     pub(super) refusals: Refusals,
+    /// What the registry has only one of.
+    pub(super) settings: registry_settings::Known,
 }
 
 #[derive(Debug, Default)]

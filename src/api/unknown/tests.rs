@@ -12,13 +12,13 @@ fn what_a_definition_does_not_have_is_named_by_its_path() {
             "migrateFrom": ["a/b"],
             "tags": {"any": "key"},
             "access": {"statements": [{"sid": "A"}, {"Sid": "B"}]},
-            "overrides": [{"environment": "dev", "replication": "Enabled"}],
+            "overrides": [{"environment": "dev", "replicate": "Enabled"}],
         },
     });
     let unknown = [
         "spec.access.statements[1].Sid",
         "spec.migrateFrom",
-        "spec.overrides[0].replication",
+        "spec.overrides[0].replicate",
     ];
     assert_eq!(unknown_fields(&object), unknown);
 }

@@ -58,6 +58,7 @@ pub(super) fn settings(
         access: access
             .map_err(|it| unmanaged("access", &it))
             .unwrap_or_default(),
+        replication: None, // the rules that there are stay, since nobody is recorded to own them
         tags: tags(&observed.tags),
     };
     (over, remarks)
@@ -72,6 +73,7 @@ pub(super) fn put_on(spec: &mut ImageRepositorySpec, settings: Override) {
         scan_on_push,
         lifecycle_policy_ref,
         access,
+        replication,
         tags,
     } = settings;
     spec.environments = vec![environment];
@@ -80,6 +82,7 @@ pub(super) fn put_on(spec: &mut ImageRepositorySpec, settings: Override) {
     spec.scan_on_push = scan_on_push;
     spec.lifecycle_policy_ref = lifecycle_policy_ref;
     spec.access = access;
+    spec.replication = replication;
     spec.tags = tags;
 }
 
@@ -92,6 +95,7 @@ pub(super) fn add_to(spec: &mut ImageRepositorySpec, settings: Override) {
         scan_on_push,
         lifecycle_policy_ref,
         mut access,
+        replication,
         tags,
     } = settings;
     if spec.access.is_some() && access.is_none() {
@@ -104,6 +108,7 @@ pub(super) fn add_to(spec: &mut ImageRepositorySpec, settings: Override) {
         scan_on_push: other(scan_on_push, &spec.scan_on_push),
         lifecycle_policy_ref: other(lifecycle_policy_ref, &spec.lifecycle_policy_ref),
         access: other(access, &spec.access),
+        replication: other(replication, &spec.replication),
         tags: if tags == spec.tags {
             BTreeMap::new()
         } else {

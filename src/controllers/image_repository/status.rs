@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kube::runtime::events::Event;
 
 use super::record::{self, Recorded, key};
+use super::replica::Unreplicated;
 use super::{End, Release, Settled};
 use crate::api::ImageRepository;
 use crate::api::conditions::Reason;
@@ -115,9 +116,12 @@ fn judge(end: &End) -> (Verdict, Retry) {
                 target,
                 refusals,
                 differences,
+                unreplicated,
                 ..
             } = settled;
-            let verdict = verdict(&place, target.desired.management, refusals, differences);
+            let about = (refusals.as_slice(), differences.as_slice());
+            let management = target.desired.management;
+            let verdict = verdict(&place, management, about, unreplicated.as_ref());
             (verdict, Retry::WhenAsked)
         }
         Err(stop) => Verdict::of_stop(&place, stop),
@@ -127,12 +131,15 @@ fn judge(end: &End) -> (Verdict, Retry) {
 fn verdict(
     place: &str,
     management: Management,
-    refusals: &[Refusal],
-    differences: &[Difference],
+    (refusals, differences): (&[Refusal], &[Difference]),
+    unreplicated: Option<&Unreplicated>,
 ) -> Verdict {
     if let Some(refusal) = refusals.first() {
         let (reason, message) = outcome::of_refusal(refusal);
         return Verdict::stopped(place, reason, &message);
+    }
+    if let Some(unreplicated) = unreplicated {
+        return unreplicated.verdict(place);
     }
     match (management, differences.is_empty()) {
         (Management::Manage, _) => Verdict::ready(place, Reason::Succeeded),
@@ -141,11 +148,13 @@ fn verdict(
     }
 }
 
-/// Whether status has of this target what `plan`, which changes nothing, comes to.
+/// Whether status has of this target what `plan`, which changes nothing, comes to, and whether it
+/// says what is known to be in the way of its replicas.
 pub(in crate::controllers) fn shows(
     object: &ImageRepository,
     target: &Target,
     plan: &Plan,
+    unreplicated: Option<&Unreplicated>,
 ) -> bool {
     let Plan {
         changes: _,
@@ -153,7 +162,8 @@ pub(in crate::controllers) fn shows(
         refusals,
         differences,
     } = plan;
-    let verdict = verdict("", target.desired.management, refusals, differences);
+    let about = (refusals.as_slice(), differences.as_slice());
+    let verdict = verdict("", target.desired.management, about, unreplicated);
     record::shown(object, target).is_some_and(|it| {
         (it.state, it.reason) == (verdict.state, Some(verdict.reason))
             && it.differences == shown_differences(differences)
@@ -167,6 +177,7 @@ fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
     let Ok(settled) = end.result else { return };
     let Settled {
         target,
+        refusals,
         differences,
         ..
     } = settled;
@@ -174,7 +185,7 @@ fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
     shown.arn = Some(target.registry.repository_arn(name));
     shown.uri = Some(format!("{}/{name}", target.registry.host()));
     shown.differences = shown_differences(&differences);
-    if verdict.state == TargetState::Ready && target.desired.management == Management::Manage {
+    if refusals.is_empty() && target.desired.management == Management::Manage {
         shown.record = Some(record::of(&target.desired));
     }
 }

@@ -45,6 +45,7 @@ fn target(environment: &str, account: &str) -> Target {
             tags: BTreeMap::new(),
             retired_tags: BTreeSet::new(),
         },
+        replicas: None,
     }
 }
 
@@ -57,6 +58,7 @@ fn settled(target: Target) -> End {
             done: Vec::new(),
             refusals: Vec::new(),
             differences: Vec::new(),
+            unreplicated: None,
             made_again: false,
         }),
     }

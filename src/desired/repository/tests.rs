@@ -31,6 +31,7 @@ fn shown(target: &Target) -> String {
         environment,
         registry,
         desired,
+        replicas: _, // shown by the registry's own tests
     } = target;
     let Desired {
         name,

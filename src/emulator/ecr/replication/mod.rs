@@ -23,6 +23,8 @@ pub(super) mod backfill;
 /// A registry replicates to at most this many destinations.
 /// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>
 const MOST_DESTINATIONS: usize = 25;
+/// And its configuration has at most so many rules, fewer than the model's shape would let through.
+const MOST_RULES: usize = 10;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,6 +72,9 @@ pub(super) fn put(call: &mut Call<'_>, at: &RegistryKey, input: &Put) -> Answer 
             "Replication is limited to {MOST_DESTINATIONS} unique destinations"
         ))
         .into());
+    }
+    if rules.len() > MOST_RULES {
+        return Err(invalid(&format!("Replication is limited to {MOST_RULES} rules")).into());
     }
     if rules.iter().any(|it| it.destinations.is_empty()) {
         return Err(invalid("A replication rule needs at least one destination").into());
