@@ -38,6 +38,7 @@ pub(crate) fn role() -> Role {
         cluster_id: "bench".to_owned(),
         identity: "bench".to_owned(),
         flags: Vec::new(),
+        log: None,
     }
 }
 

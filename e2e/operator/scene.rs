@@ -2,6 +2,7 @@
 //! and to see there.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ecr_operator::commands::demo::hand::Hand;
 use ecr_operator::commands::demo::stage::{Operator, Role, Stage};
@@ -32,6 +33,19 @@ impl Scene {
     /// Sets the scene: environments are declared, and nobody operates yet. Logs are kept in
     /// `target/tmp/operator/NAME`.
     pub(super) async fn set(name: &str) -> Self {
+        let emulator = Emulator::start(Options {
+            seed: Seed::parse(SEED).unwrap(),
+            ..Options::default()
+        });
+        Self::over(Arc::new(emulator.await.unwrap()), name).await
+    }
+
+    /// Another cluster that has the same accounts.
+    pub(super) async fn beside(&self, name: &str) -> Self {
+        Self::over(Arc::clone(&self.stage.emulator), name).await
+    }
+
+    async fn over(emulator: Arc<Emulator>, name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join("operator")
             .join(name);
@@ -39,13 +53,8 @@ impl Scene {
             logs: Some(folder.join("plane")),
         };
         let progress = Progress::stderr();
-        let cluster = Cluster::obtain(Choice::Own, &options, &progress);
-        let emulator = Emulator::start(Options {
-            seed: Seed::parse(SEED).unwrap(),
-            ..Options::default()
-        });
-        let (cluster, emulator) = tokio::join!(cluster, emulator);
-        let stage = Stage::set(cluster.unwrap(), emulator.unwrap(), folder);
+        let cluster = Cluster::obtain(Choice::Own, &options, &progress).await;
+        let stage = Stage::set(cluster.unwrap(), emulator, folder);
         let it = Self {
             stage: stage.await.unwrap(),
         };
@@ -60,16 +69,15 @@ impl Scene {
 
     /// The same with further flags, which win.
     pub(super) async fn operator_with(&self, identity: &str, flags: Vec<String>) -> Operator {
-        let periods = [
-            "--sweep-period=1s",
-            "--document-period=1s",
-            "--facts-period=1h",
-        ];
+        let role = role("east", identity, flags);
+        self.stage.operator(&role).await.unwrap()
+    }
+
+    /// The same in a cluster of this name; it logs all that it can.
+    pub(super) async fn talkative_operator(&self, cluster: &str, identity: &str) -> Operator {
         let role = Role {
-            program: env!("CARGO_BIN_EXE_ecr-operator").into(),
-            cluster_id: "east".to_owned(),
-            identity: identity.to_owned(),
-            flags: [periods.map(str::to_owned).to_vec(), flags].concat(),
+            log: Some("trace".to_owned()),
+            ..role(cluster, identity, Vec::new())
         };
         self.stage.operator(&role).await.unwrap()
     }
@@ -351,6 +359,21 @@ impl Scene {
             "policy": document("GetRepositoryPolicy", "policyText").await,
             "lifecycle": document("GetLifecyclePolicy", "lifecyclePolicyText").await,
         })
+    }
+}
+
+fn role(cluster: &str, identity: &str, flags: Vec<String>) -> Role {
+    let periods = [
+        "--sweep-period=1s",
+        "--document-period=1s",
+        "--facts-period=1h",
+    ];
+    Role {
+        program: env!("CARGO_BIN_EXE_ecr-operator").into(),
+        cluster_id: cluster.to_owned(),
+        identity: identity.to_owned(),
+        flags: [periods.map(str::to_owned).to_vec(), flags].concat(),
+        log: None,
     }
 }
 

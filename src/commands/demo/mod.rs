@@ -124,6 +124,7 @@ fn role() -> anyhow::Result<Role> {
         ]
         .map(str::to_owned)
         .to_vec(),
+        log: None,
     })
 }
 

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::io::AsyncWriteExt as _;
@@ -20,13 +21,15 @@ use crate::plane::Cluster;
 pub const NAMESPACE: &str = "ecr-system";
 /// The account of the operator's own credentials, which only assume roles elsewhere.
 const HUB_ACCOUNT: &str = "999999999999";
+/// The secret of these credentials, which must show nowhere.
+pub const HUB_SECRET: &str = "emulated/secret+never=shown";
 
 /// A cluster with our kinds and the operator's account in it, and an emulator beside it.
 pub struct Stage {
     /// The cluster.
     pub cluster: Cluster,
-    /// AWS.
-    pub emulator: Emulator,
+    /// AWS, which other stages may share.
+    pub emulator: Arc<Emulator>,
     folder: PathBuf,
     admin: PathBuf,
 }
@@ -51,6 +54,8 @@ pub struct Role {
     pub identity: String,
     /// Further flags.
     pub flags: Vec<String>,
+    /// What it logs, as `RUST_LOG` has it; `None`: as here.
+    pub log: Option<String>,
 }
 
 impl Stage {
@@ -60,7 +65,7 @@ impl Stage {
     /// When the cluster refuses, or does not know our kinds in time.
     pub async fn set(
         cluster: Cluster,
-        emulator: Emulator,
+        emulator: impl Into<Arc<Emulator>>,
         folder: PathBuf,
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
@@ -68,7 +73,7 @@ impl Stage {
         write_privately(&admin, &cluster.kubeconfig()?)?;
         let stage = Self {
             cluster,
-            emulator,
+            emulator: emulator.into(),
             folder,
             admin,
         };
@@ -183,9 +188,10 @@ impl Stage {
             .args(&role.flags)
             .envs(BTreeMap::from([
                 ("AWS_ACCESS_KEY_ID", HUB_ACCOUNT),
-                ("AWS_SECRET_ACCESS_KEY", "emulated"),
+                ("AWS_SECRET_ACCESS_KEY", HUB_SECRET),
                 ("AWS_EC2_METADATA_DISABLED", "true"),
             ]))
+            .envs(role.log.iter().map(|it| ("RUST_LOG", it)))
             .env("KUBECONFIG", &kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -240,7 +240,20 @@ fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<impl Future<Out
 fn log(format: LogFormat) {
     // Every refusal is an error to kube's client; what it means to us, we say ourselves.
     const DEFAULT: &str = "info,kube_client::client::builder=off";
+    // These see whole requests, signatures and session tokens among them, and log them at TRACE.
+    const NEVER: [&str; 6] = [
+        "aws_runtime=info",
+        "aws_sigv4=info",
+        "aws_smithy_http_client=info",
+        "aws_smithy_runtime=info",
+        "h2=info",
+        "hyper=info",
+    ];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+    let directives = NEVER
+        .iter()
+        .map(|it| it.parse().expect("a target and a level"));
+    let filter = directives.fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

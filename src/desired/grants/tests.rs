@@ -1,6 +1,8 @@
 use expect_test::expect;
 
 use super::*;
+use crate::desired::fixture::{BASE, world};
+use crate::desired::repository as desired_of;
 
 #[test]
 fn a_prefix_covers_whole_components_and_with_a_slash_only_what_is_below() {
@@ -102,4 +104,60 @@ fn selectors_select_as_kubernetes_does() {
         {matchExpressions: [{key: tier, operator: Exists}]} false
         {matchExpressions: [{key: tier, operator: DoesNotExist}]} true
         {matchLabels: {team: payments}, matchExpressions: [{key: team, operator: DoesNotExist}]} false"#]].assert_eq(&lines.join("\n"));
+}
+
+/// S2, S3: a tenant gets names under its own prefixes in environments that admit it, and nothing
+/// else, whoever else is there and whichever way the object asks.
+#[test]
+fn two_tenants_never_cross() {
+    let ask = |namespace: &str, environment: &str, name: &str| {
+        let object = format!(
+            r#"
+kind: ImageRepository
+metadata: {{name: asks, namespace: {namespace}, uid: r1, creationTimestamp: "2026-01-03T00:00:00Z"}}
+spec: {{environments: [{environment}], repositoryName: {name}, adoptionPolicy: IfUnowned}}
+"#
+        );
+        let world = world(&[BASE, &object]);
+        let object = world.repository(namespace, "asks").unwrap();
+        match &desired_of(object, &world)[0] {
+            Ok(target) => format!("gets it in {}", target.registry),
+            Err(stopped) => format!("{:?}", stopped.reason),
+        }
+    };
+    let mut lines = Vec::new();
+    for namespace in ["payments", "web", "unknown"] {
+        for environment in ["dev", "prod"] {
+            for name in ["payments/api", "web/api", "shared/base", "payments-old/api"] {
+                let end = ask(namespace, environment, name);
+                lines.push(format!("{namespace:8} {environment:4} {name:16} | {end}"));
+            }
+        }
+    }
+    expect![[r#"
+        payments dev  payments/api     | gets it in 111111111111/eu-central-1
+        payments dev  web/api          | NotGranted
+        payments dev  shared/base      | NotGranted
+        payments dev  payments-old/api | NotGranted
+        payments prod payments/api     | gets it in 333333333333/us-east-1
+        payments prod web/api          | NotGranted
+        payments prod shared/base      | gets it in 333333333333/us-east-1
+        payments prod payments-old/api | NotGranted
+        web      dev  payments/api     | NotGranted
+        web      dev  web/api          | gets it in 111111111111/eu-central-1
+        web      dev  shared/base      | NotGranted
+        web      dev  payments-old/api | NotGranted
+        web      prod payments/api     | NotGranted
+        web      prod web/api          | NotGranted
+        web      prod shared/base      | NotGranted
+        web      prod payments-old/api | NotGranted
+        unknown  dev  payments/api     | NotGranted
+        unknown  dev  web/api          | NotGranted
+        unknown  dev  shared/base      | NotGranted
+        unknown  dev  payments-old/api | NotGranted
+        unknown  prod payments/api     | NotGranted
+        unknown  prod web/api          | NotGranted
+        unknown  prod shared/base      | NotGranted
+        unknown  prod payments-old/api | NotGranted"#]]
+    .assert_eq(&lines.join("\n"));
 }

@@ -181,7 +181,7 @@ fn caches_of_the_policys_environment_apply_if_they_can_work() {
         all payments registry.k8s.io/pause:3.10: - NoRule
         all web registry.k8s.io/pause:3.10: - NoRule
         333333333333/us-east-1: quay/*
-        Rule("hub") prod/us-east-1 InvalidSpec spec: docker-hub needs a secret with its credentials in 333333333333/us-east-1"#]],
+        Rule("hub") prod/us-east-1 InvalidSpec spec.credentials: ECR pulls from docker-hub only with credentials: give a secret of 333333333333/us-east-1"#]],
     );
 }
 
