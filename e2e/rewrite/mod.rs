@@ -178,6 +178,41 @@ fn the_folder_says_itself_who_reads_what() {
 }
 
 #[test]
+fn the_base_of_an_override_keeps_the_name_that_it_is_found_by() {
+    let overlay = "resources: [../../base]\nimages:\n- name: registry.old.example/shop/checkout\n  newTag: \"1.43.0\"\n";
+    let tree = Tree::new(&[
+        ("base/shop.yaml", PROD),
+        ("envs/prod/kustomization.yaml", overlay),
+    ]);
+    assert_eq!(
+        tree.rewrite(&["-e", "prod", "--write"]).status.code(),
+        Some(0)
+    );
+    assert!(
+        tree.text("base/shop.yaml")
+            .contains("\"registry.old.example/shop/checkout:1.42.0\"")
+    );
+    let host = "333333333333.dkr.ecr.eu-central-1.amazonaws.com";
+    let overlay = tree.text("envs/prod/kustomization.yaml");
+    assert!(
+        overlay.contains(&format!("newName: {host}/shop/checkout")),
+        "{overlay}"
+    );
+    assert!(
+        overlay.contains("- name: registry.old.example/shop/checkout"),
+        "{overlay}"
+    );
+}
+
+#[test]
+fn a_chart_that_may_say_its_registry_itself_is_left() {
+    let values = "image:\n  repository: redis\n  tag: \"7.4\"\n";
+    let tree = Tree::new(&[("values.yaml", values)]);
+    let findings = findings(&tree.rewrite(&["-e", "prod", "--output-format", "json"]));
+    assert_eq!(findings[0]["reason"], "RegistryElsewhere");
+}
+
+#[test]
 fn a_wrong_environment_is_an_error_that_names_it() {
     let tree = Tree::new(&[]);
     tree.check(

@@ -52,6 +52,8 @@ pub enum Reason {
     RegistryElsewhere,
     /// A registry for all images of a chart, not known to be put before this one.
     GlobalRegistry,
+    /// A kustomization overrides the image of this name.
+    Overridden,
     /// What an override is for, beside what it is called instead.
     OverrideName,
     /// It is written so that no edit of a few bytes could change it.
@@ -62,7 +64,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of the enum.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::HelmTemplate,
         Self::NeedsEnvironment,
         Self::NoDefault,
@@ -80,6 +82,7 @@ impl Reason {
         Self::PartShared,
         Self::RegistryElsewhere,
         Self::GlobalRegistry,
+        Self::Overridden,
         Self::OverrideName,
         Self::NotEditable,
         Self::NotAReference,
@@ -105,6 +108,7 @@ impl Reason {
             Self::PartShared => "PartShared",
             Self::RegistryElsewhere => "RegistryElsewhere",
             Self::GlobalRegistry => "GlobalRegistry",
+            Self::Overridden => "Overridden",
             Self::OverrideName => "OverrideName",
             Self::NotEditable => "NotEditable",
             Self::NotAReference => "NotAReference",
@@ -146,6 +150,10 @@ impl Reason {
             }
             Self::GlobalRegistry => {
                 "a registry for all images of the chart: set it once all of them are in it"
+            }
+            Self::Overridden => {
+                "a kustomization overrides the image of this name: its override is what changes, \
+                 and would no longer find it under another name"
             }
             Self::OverrideName => {
                 "it says which images the override is for: what they are called instead is beside it"

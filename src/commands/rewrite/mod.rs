@@ -110,11 +110,13 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .context("read the cluster's rules (or give --rules with a folder of files)")?,
     };
     let book = Rulebook::new(objects, arguments)?;
+    let paths = tree::paths(&arguments.root)?;
+    let book = book.knowing_overridden(tree::overridden(&arguments.root, &paths));
     let mut printer = Printer::of(arguments);
     let mut summary = Summary::default();
     let mut kept = Vec::new();
     let counts = tokio::task::block_in_place(|| {
-        tree::examine(&arguments.root, &book, |file| {
+        tree::examine((&arguments.root, &paths), &book, |file| {
             summary.add(&file);
             if !arguments.verify {
                 printer.file(&file)?;

@@ -15,7 +15,7 @@ use crate::commands::rules;
 use crate::desired::{self, Objects, Subject, World};
 use crate::domain::facts::{Facts, Presence};
 use crate::domain::rewrite::{self, Asked, Compiled, Decision, Reason, Table};
-use crate::manifest::{self, Site};
+use crate::manifest::{self, Site, Stated, Written};
 
 /// The rules, and who reads what.
 pub(super) struct Rulebook {
@@ -25,6 +25,8 @@ pub(super) struct Rulebook {
     /// The policy of each environment.
     policies: BTreeMap<String, String>,
     environments: Environments,
+    /// The names that kustomizations override the images of.
+    overridden: BTreeSet<String>,
     facts: Facts,
     namespace: String,
     service: Option<String>,
@@ -81,10 +83,16 @@ impl Rulebook {
             world,
             policies,
             environments,
+            overridden: BTreeSet::new(),
             facts: Facts::assuming(Presence::Active),
             namespace: arguments.namespace.clone(),
             service: arguments.service.clone(),
         })
+    }
+
+    /// With these names of images known to be overridden somewhere in the tree.
+    pub(super) fn knowing_overridden(self, overridden: BTreeSet<String>) -> Self {
+        Self { overridden, ..self }
     }
 
     /// Whether everything is told that is found, and not only one service's.
@@ -143,6 +151,12 @@ impl Rulebook {
             credentials: site.context.credentials,
         };
         match rewrite::decide(policy, &self.facts, &asked) {
+            Decision::Rewrite { .. } if site.registry == Stated::Elsewhere => {
+                Outcome::Left(Why::Text(manifest::Reason::RegistryElsewhere))
+            }
+            Decision::Rewrite { .. } if self.is_overridden(site) => {
+                Outcome::Left(Why::Text(manifest::Reason::Overridden))
+            }
             // No list says that the cache has a digest, and ECR does not import by one.
             Decision::Rewrite {
                 rule: rewrite::Rule::PullThroughRule(_),
@@ -168,6 +182,20 @@ impl Rulebook {
             } => Outcome::InStep,
             Decision::Keep { reason, .. } => Outcome::Left(Why::Rules(reason)),
         }
+    }
+
+    /// Whether a kustomization is to be changed instead, which looks for an image by its name as it
+    /// is written.
+    fn is_overridden(&self, site: &Site) -> bool {
+        let image = site.image.split_once('@').map_or(&*site.image, |it| it.0);
+        let slash = image.rfind('/').unwrap_or_default();
+        let name = image[slash..]
+            .find(':')
+            .map_or(image, |colon| &image[..slash + colon]);
+        !matches!(
+            site.written,
+            Written::Override { .. } | Written::Assignment { .. }
+        ) && self.overridden.contains(name)
     }
 
     /// The environments that an `ImageRepository` is in, of those that there are rules for.

@@ -1,7 +1,7 @@
 //! The files of a repository as Git sees them, read by as many threads as there are cores and told in
 //! the order of their paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::finding::{self, File};
 use super::rulebook::Rulebook;
-use crate::manifest;
+use crate::manifest::{self, Written};
 
 /// What came of one path.
 pub(super) enum Seen {
@@ -31,11 +31,10 @@ pub(super) enum Seen {
 /// Looks at every file below `root`, or at `root` alone if it is one, and hands over each that names
 /// images, in order of the paths.
 pub(super) fn examine(
-    root: &Path,
+    (root, paths): (&Path, &[PathBuf]),
     book: &Rulebook,
     mut each: impl FnMut(File) -> anyhow::Result<()>,
 ) -> anyhow::Result<Counts> {
-    let paths = paths(root)?;
     let progress = progress(paths.len());
     let mut counts = Counts {
         looked_at: paths.len(),
@@ -47,7 +46,7 @@ pub(super) fn examine(
         let (told, tell) = mpsc::sync_channel(1024);
         for _ in 0..threads {
             let told = told.clone();
-            let (paths, next) = (&paths, &next);
+            let next = &next;
             scope.spawn(move || work(root, paths, next, book, &told));
         }
         drop(told);
@@ -68,6 +67,28 @@ pub(super) fn examine(
         anyhow::Ok(())
     })?;
     Ok(counts)
+}
+
+/// The names that kustomizations override the images of. A base that is given another name escapes
+/// its overlay, which may set the tag as well.
+pub(super) fn overridden(root: &Path, paths: &[PathBuf]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for path in paths {
+        let path_text = path.to_string_lossy();
+        if !path_text.to_lowercase().contains("kustomiz") {
+            continue;
+        }
+        // A file that cannot be read is told when its turn comes.
+        let Ok(bytes) = fs::read(root.join(path)) else {
+            continue;
+        };
+        let sites = manifest::read(&path_text, &bytes).sites;
+        names.extend(sites.into_iter().filter_map(|it| match it.written {
+            Written::Override { name, .. } => Some(name),
+            Written::Whole(_) | Written::Parts { .. } | Written::Assignment { .. } => None,
+        }));
+    }
+    names
 }
 
 /// How many files were looked at.
@@ -121,7 +142,7 @@ fn named(root: &Path, path: &Path) -> String {
 
 /// The files that could name images, relative to `root`, in order. Links are not followed: what they
 /// lead to is a file of its own or outside of the tree.
-fn paths(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn paths(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let about = fs::metadata(root).with_context(|| format!("read {}", root.display()))?;
     if !about.is_dir() {
         return Ok(vec![PathBuf::new()]);
