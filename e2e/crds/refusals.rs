@@ -312,6 +312,14 @@ async fn a_wrong_cache_is_refused() {
             json!({"repositoryTemplate": {"encryption": {"type": "KMS"}}}),
             json!({"repositoryTemplate": {"encryption": {"type": "AES256"}}}),
             json!({"repositoryTemplate": {"tags": {"ecr-operator.dev/uid": "a"}}}),
+            json!({"retrofit": "Enabled"}),
+            json!({
+                "retrofit": "Enabled",
+                "ecrRepositoryPrefix": "ROOT",
+                "repositoryTemplate": {"imageTagMutability": {"mode": "MUTABLE"}},
+            }),
+            json!({"prewarm": {}}),
+            json!({"prewarm": {"observed": "Enabled", "importsPerHour": 0}}),
         ],
         "cache",
     )

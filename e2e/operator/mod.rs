@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+mod caches;
 mod clusters;
 mod converging;
 mod crash;

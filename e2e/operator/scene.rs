@@ -126,6 +126,17 @@ impl Scene {
         timeout(PATIENCE, taken).await.unwrap();
     }
 
+    /// A `PullThroughRule` of this spec.
+    pub(super) async fn cache(&self, name: &str, spec: Value) {
+        let object = json!({
+            "apiVersion": "ecr-operator.dev/v1alpha1",
+            "kind": "PullThroughRule",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        self.apply(&object.to_string()).await;
+    }
+
     /// An `EnvironmentAccount` of this spec.
     pub(super) async fn environment(&self, spec: Value, name: &str) {
         let object = json!({
@@ -384,7 +395,7 @@ pub(super) fn is_done_by_us(entry: &Entry) -> bool {
         && matches!(entry.outcome, Outcome::Done | Outcome::DoneUnanswered)
 }
 
-/// What a request is about: the repository, or the prefix of a pull-through rule.
+/// What a request is about: the repository, or the prefix of a pull-through rule or a template.
 pub(super) fn subject(entry: &Entry) -> &str {
     let parameters = &entry.parameters;
     let arn = parameters["resourceArn"].as_str();
@@ -392,6 +403,7 @@ pub(super) fn subject(entry: &Entry) -> &str {
         .map(|(_, name)| name)
         .or_else(|| parameters["repositoryName"].as_str())
         .or_else(|| parameters["ecrRepositoryPrefix"].as_str())
+        .or_else(|| parameters["prefix"].as_str())
         .unwrap_or("-")
 }
 

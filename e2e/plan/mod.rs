@@ -94,8 +94,8 @@ async fn what_would_change_is_said_by_object_and_account_and_nothing_is_written(
           dev      111111111111/eu-central-1  !  a repository of this name exists and bears no owner tag: set adoptionPolicy to IfUnowned to manage it, or choose another repositoryName  [NotAdopted]
                                                  scanOnPush           false -> true
         PullThroughRule k8s
-          dev      111111111111/eu-central-1  +  cache rule k8s
-          dev      111111111111/eu-west-1     =
+          dev      111111111111/eu-central-1  +  creation template k8s, cache rule k8s
+          dev      111111111111/eu-west-1     +  creation template k8s, retrofit of 1 below k8s
         PullThroughRule quay
           dev      111111111111/eu-central-1  =
           dev      111111111111/eu-west-1     !  prefix quay overlaps the rule for quay/old that the registry has: choose another, or delete that rule  [Conflict]
@@ -103,9 +103,9 @@ async fn what_would_change_is_said_by_object_and_account_and_nothing_is_written(
         LifecyclePolicy broken
                                               !  spec.rules[0].selection.countNumber: archived images stay for at least 90 days; spec.rules[0].selection.storageClass: sinceImageTransitioned selects archive  [InvalidSpec]
 
-        Calls   CreatePullThroughCacheRule 1, CreateRepository 1, PutImageScanningConfiguration 1, PutImageTagMutability 1, PutLifecyclePolicy 1, SetRepositoryPolicy 2, TagResource 1
-        Plan    2 to create, 2 to change, 1 left to another cluster, 6 refused, 1 suspended, 3 in step
-                10 objects in 4 registries, read with 28 calls in TIME s. Nothing was written.
+        Calls   CreatePullThroughCacheRule 1, CreateRepository 1, CreateRepositoryCreationTemplate 2, PutImageScanningConfiguration 1, PutImageTagMutability 1, PutLifecyclePolicy 1, SetRepositoryPolicy 2, TagResource 2
+        Plan    3 to create, 2 to change, 1 left to another cluster, 6 refused, 1 suspended, 2 in step
+                10 objects in 4 registries, read with 32 calls in TIME s. Nothing was written.
     "#]],
     );
     assert_eq!(writes(&aws), []);
@@ -134,12 +134,12 @@ async fn the_same_as_json_has_a_line_for_each_target_and_a_summary() {
         {"account":"111111111111","calls":["TagResource"],"differences":[{"desired":"cluster east, object shop/tame, uid of the object","field":"owner","observed":"nobody"}],"environment":"dev","kind":"ImageRepository","object":"shop/tame","outcome":"Change","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[{"desired":"true","field":"scanOnPush","observed":"false"}],"environment":"dev","kind":"ImageRepository","object":"shop/theirs","outcome":"Refused","refused":[{"message":"the repository belongs to cluster west, object shop/theirs: remove one of the two objects, or choose another repositoryName","reason":"Conflict"}],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[{"desired":"true","field":"scanOnPush","observed":"false"}],"environment":"dev","kind":"ImageRepository","object":"shop/wild","outcome":"Refused","refused":[{"message":"a repository of this name exists and bears no owner tag: set adoptionPolicy to IfUnowned to manage it, or choose another repositoryName","reason":"NotAdopted"}],"region":"eu-central-1","schemaVersion":1,"type":"target"}
-        {"account":"111111111111","calls":["CreatePullThroughCacheRule"],"differences":[{"desired":"k8s","field":"ecrRepositoryPrefix","observed":"absent"}],"environment":"dev","kind":"PullThroughRule","object":"k8s","outcome":"Create","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
-        {"account":"111111111111","calls":[],"differences":[],"environment":"dev","kind":"PullThroughRule","object":"k8s","outcome":"InStep","refused":[],"region":"eu-west-1","schemaVersion":1,"type":"target"}
+        {"account":"111111111111","calls":["CreateRepositoryCreationTemplate","CreatePullThroughCacheRule"],"differences":[{"desired":"k8s","field":"ecrRepositoryPrefix","observed":"absent"},{"desired":"present","field":"repositoryTemplate","observed":"absent"}],"environment":"dev","kind":"PullThroughRule","object":"k8s","outcome":"Create","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
+        {"account":"111111111111","calls":["CreateRepositoryCreationTemplate","TagResource"],"differences":[{"desired":"present","field":"repositoryTemplate","observed":"absent"},{"desired":"as repositoryTemplate","field":"retrofit","observed":"1 below k8s otherwise"}],"environment":"dev","kind":"PullThroughRule","object":"k8s","outcome":"Create","refused":[],"region":"eu-west-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[],"environment":"dev","kind":"PullThroughRule","object":"quay","outcome":"InStep","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[{"desired":"quay","field":"ecrRepositoryPrefix","observed":"absent"}],"environment":"dev","kind":"PullThroughRule","object":"quay","outcome":"Refused","refused":[{"message":"prefix quay overlaps the rule for quay/old that the registry has: choose another, or delete that rule","reason":"Conflict"}],"region":"eu-west-1","schemaVersion":1,"type":"target"}
         {"account":"","calls":[],"differences":[],"environment":"","kind":"LifecyclePolicy","object":"broken","outcome":"Refused","refused":[{"message":"spec.rules[0].selection.countNumber: archived images stay for at least 90 days; spec.rules[0].selection.storageClass: sinceImageTransitioned selects archive","reason":"InvalidSpec"}],"region":"","schemaVersion":1,"type":"target"}
-        {"callsMade":18,"objects":10,"outcomes":{"Change":2,"Create":1,"InStep":3,"Refused":5,"Suspended":1},"registries":2,"schemaVersion":1,"seconds":"TIME","type":"summary","writes":{"CreatePullThroughCacheRule":1,"PutImageScanningConfiguration":1,"PutImageTagMutability":1,"SetRepositoryPolicy":1,"TagResource":1}}
+        {"callsMade":22,"objects":10,"outcomes":{"Change":2,"Create":2,"InStep":2,"Refused":5,"Suspended":1},"registries":2,"schemaVersion":1,"seconds":"TIME","type":"summary","writes":{"CreatePullThroughCacheRule":1,"CreateRepositoryCreationTemplate":2,"PutImageScanningConfiguration":1,"PutImageTagMutability":1,"SetRepositoryPolicy":1,"TagResource":2}}
     "#]].assert_eq(&lines);
     assert_eq!(output.status.code(), Some(2));
 }

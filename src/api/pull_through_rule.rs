@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::conditions::Condition;
+use super::image_repository::Document;
 use super::settings::{Access, Encryption, ImageTagMutability, LifecyclePolicyRef};
 use super::targets::Target;
 use super::{Toggle, rules};
@@ -87,6 +89,15 @@ use super::{Toggle, rules};
     .message("ECR makes repositories with tags or with a KMS key only by a role: give one for each \
               environment in roles, or take tags and encryption out of repositoryTemplate")
     .field_path(".roles"))]
+#[x_kube(validation = Rule::new("self.retrofit != 'Enabled' || has(self.repositoryTemplate)")
+    .message("retrofit brings repositories in line with repositoryTemplate: say what that is")
+    .field_path(".retrofit"))]
+#[x_kube(validation = Rule::new(
+        "self.retrofit != 'Enabled' || !has(self.ecrRepositoryPrefix) \
+         || self.ecrRepositoryPrefix != 'ROOT'")
+    .message("ROOT covers every repository of the registry, not only those that the cache made: \
+              retrofit needs a prefix of its own")
+    .field_path(".retrofit"))]
 #[x_kube(validation = rules::fixed("upstreamRegistryUrl", FIXED))]
 #[x_kube(validation = rules::fixed("ecrRepositoryPrefix", FIXED))]
 #[x_kube(validation = rules::fixed("upstreamRepositoryPrefix", FIXED))]
@@ -143,6 +154,14 @@ pub struct PullThroughRuleSpec {
     /// the same way. Default: none, by which ECR makes them mutable, AES256 and without policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_template: Option<RepositoryTemplate>,
+    /// Enabled also brings the repositories in line with repositoryTemplate that the cache has made
+    /// already: everything below ecrRepositoryPrefix that bears no owner tag and that no
+    /// ImageRepository asks for. They get this object's owner tags, a few at a time; what cannot be
+    /// changed (encryption) is counted. A lifecycle policy goes onto them under its safety rules only.
+    /// Needs repositoryTemplate and a prefix other than ROOT, which would cover every repository.
+    /// Disabled again leaves them as they are, owner tags included. Default: Disabled.
+    #[serde(default)]
+    pub retrofit: Toggle,
     /// Images to bring into the cache before any pod asks for them. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prewarm: Option<Prewarm>,
@@ -253,10 +272,24 @@ pub struct RepositoryTemplate {
 /// Images to bring into the cache.
 #[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+        "self.observed == 'Enabled' || (has(self.images) && self.images.size() > 0)")
+    .message("say which images, or set observed to Enabled"))]
 pub struct Prewarm {
+    /// Enabled brings in what this cluster's pods use of the upstream, tag by tag, in every registry of
+    /// the rule. What is used by digest alone cannot be imported and is counted. Default: Disabled.
+    #[serde(default)]
+    pub observed: Toggle,
+    /// The most images that observed imports in an hour, over all registries together: 1 to 1000.
+    /// Each counts against the upstream's pull limit, which at Docker Hub is some tens in six hours
+    /// without a paid plan; the images of an index may each count. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub imports_per_hour: Option<i32>,
     /// The images, by their names in the upstream and with a tag; official images of Docker Hub begin
-    /// with library/. Example: ["library/nginx:1.27"].
-    #[schemars(length(min = 1, max = 128), inner(length(min = 1, max = 384)),
+    /// with library/. They are imported at once. Example: ["library/nginx:1.27"].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(min = 1, max = 384)),
         extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = Rule::new(
             "self.all(it, it.matches('^[a-z0-9]([a-z0-9._/-]*[a-z0-9])?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$'))")
@@ -288,6 +321,9 @@ pub struct PullThroughRuleStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub targets_valid: Option<String>,
+    /// The imports of spec.prewarm.observed in the present hour, written before they are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imports: Option<Imports>,
     /// Each registry that the rule is to be in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 272), extend("x-kubernetes-list-type" = "map",
@@ -319,8 +355,78 @@ pub struct RuleRecord {
     /// Whether ECR could reach the upstream with the rule, when it was last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid: Option<bool>,
+    /// The repositories that the cache had made already, with spec.retrofit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrofit: Option<RetrofitRecord>,
+    /// What pods use, with spec.prewarm.observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedRecord>,
     /// Which of spec.prewarm.images were brought into the cache.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128), inner(length(max = 384)))]
     pub prewarmed: Vec<String>,
+}
+
+/// Imports of one hour.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Imports {
+    /// When the hour began: with its first import.
+    pub since: Time,
+    /// How many there were.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub count: u32,
+}
+
+/// How the repositories stand that the cache had made already.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetrofitRecord {
+    /// SHA-256 of the settings that all of them were given; absent until they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub hash: Option<String>,
+    /// The documents that were put on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>", length(max = 8), inner(length(max = 63)))]
+    pub documents: Vec<Document>,
+    /// The keys of the tags that were put on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(max = 128)))]
+    pub tag_keys: Vec<String>,
+    /// How many are as repositoryTemplate asks.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub retrofitted: u32,
+    /// How many are not, and cannot be or may not yet be: encryption, or a lifecycle policy that waits.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub differing: u32,
+    /// How many were not looked at yet.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub left: u32,
+}
+
+/// How what this cluster's pods use stands in the cache.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedRecord {
+    /// SHA-256 of what pods used when it was last looked at.
+    #[schemars(length(max = 64))]
+    pub hash: String,
+    /// How many images they use by tag.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub used: u32,
+    /// How many of these the cache has.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub cached: u32,
+    /// How many digests they use of repositories of which they use no tag: ECR imports by tag only.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub digests: u32,
+    /// The image that was asked for last; the next ones follow it in order of name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub last: Option<String>,
+    /// Why the upstream did not give the last one that it did not give.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub missed: Option<String>,
 }

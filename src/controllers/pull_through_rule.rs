@@ -13,24 +13,30 @@ use tracing::{info, warn};
 
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
+use super::wakes::{Key, Kind};
 use super::{Context, Stop};
 use crate::api::PullThroughRule;
-use crate::api::pull_through_rule::PullThroughRuleStatus;
+use crate::api::pull_through_rule::{ObservedRecord, PullThroughRuleStatus, RetrofitRecord};
 use crate::desired::{self, CacheTarget, Stopped};
-use crate::domain::pull_through::{self, Change};
+use crate::domain::pull_through::{self, Change, Prefix};
 use crate::domain::repository::{Management, Setting};
 use crate::domain::template;
 use crate::ecr::{self, Prewarm, Priority, Validation};
 
+mod observed;
 mod record;
+mod retrofit;
 mod status;
 
+pub(super) use record::registries;
 pub(super) use status::shows;
 
 /// One registry as it was found, and what is to be done there.
 struct Look {
     target: CacheTarget,
     registry: ecr::Registry,
+    /// All rules of the registry: which repositories are whose cache's.
+    rules: BTreeMap<Prefix, pull_through::Observed>,
     rule: pull_through::Plan,
     template: template::Plan,
 }
@@ -65,8 +71,12 @@ struct Found {
     validation: Option<Validation>,
     /// The listed images that the cache has.
     prewarmed: Vec<String>,
-    /// Why the upstream gave one of them not.
+    /// Why the upstream did not give one of them.
     missed: Option<String>,
+    /// The repositories that the cache had made already.
+    retrofit: Option<RetrofitRecord>,
+    /// What pods use.
+    observed: Option<ObservedRecord>,
 }
 
 impl Reconcile for PullThroughRule {
@@ -102,8 +112,23 @@ impl Reconcile for PullThroughRule {
                 };
             }
         };
-        let ends = join_all(looks.into_iter().map(settle_target)).await;
-        status::done(self, recorded, ends, Timestamp::now())
+        let mut ends = join_all(looks.into_iter().map(settle_target)).await;
+        let now = Timestamp::now();
+        match observed::prewarm((self, &recorded), cx, &mut ends, now).await {
+            Ok(imports) => {
+                if ends.iter().any(End::has_more_to_retrofit) {
+                    cx.wakes.wake(Key::of(Kind::Rule, self));
+                }
+                status::done(self, recorded, (ends, imports), now)
+            }
+            Err(error) => {
+                warn!(%error, "imports could not be recorded, so none were made");
+                Done {
+                    retry: Retry::BackingOff,
+                    ..nothing
+                }
+            }
+        }
     }
 }
 
@@ -141,7 +166,8 @@ async fn look(
 }
 
 async fn look_in(registry: ecr::Registry, target: CacheTarget) -> Result<Look, ecr::Error> {
-    let rule = pull_through::plan(&target.desired, &registry.rules().await?);
+    let rules = registry.rules().await?;
+    let rule = pull_through::plan(&target.desired, &rules);
     let templates = match target.template.settings {
         Setting::Unmanaged => BTreeMap::new(),
         Setting::Absent | Setting::Present(_) => registry.templates().await?,
@@ -150,6 +176,7 @@ async fn look_in(registry: ecr::Registry, target: CacheTarget) -> Result<Look, e
     Ok(Look {
         target,
         registry,
+        rules,
         rule,
         template,
     })
@@ -188,6 +215,7 @@ async fn carry_out(look: &Look) -> Result<Found, ecr::Error> {
     let Look {
         target,
         registry,
+        rules: _,
         rule,
         template,
     } = look;
@@ -204,7 +232,12 @@ async fn carry_out(look: &Look) -> Result<Found, ecr::Error> {
         validation: registry.validate(prefix).await?,
         prewarmed: Vec::new(),
         missed: None,
+        retrofit: None,
+        observed: None,
     };
+    if let Some(desired) = &target.retrofit {
+        found.retrofit = Some(retrofit::settle(look, desired).await?);
+    }
     if found.validation == Some(Validation::Valid)
         && target.desired.management == Management::Manage
     {
@@ -242,6 +275,16 @@ async fn prewarm(
     Ok(None)
 }
 
+impl End {
+    fn has_more_to_retrofit(&self) -> bool {
+        let found = self.result.as_ref().ok().map(|it| &it.outcome);
+        let Some(Outcome::Settled(found)) = found else {
+            return false;
+        };
+        found.retrofit.as_ref().is_some_and(|it| it.left > 0)
+    }
+}
+
 impl Look {
     /// Nothing is written where something of it must not be: a rule without its template would make
     /// repositories that can never be as desired.
@@ -249,10 +292,12 @@ impl Look {
         !self.rule.refusals.is_empty() || !self.template.refusals.is_empty()
     }
 
-    /// Whether there is something to write.
+    /// Whether there is something to write, or may be.
     fn is_to_write(&self) -> bool {
         let changes = !self.rule.changes.is_empty() || !self.template.changes.is_empty();
-        changes && !self.is_refused()
+        let retrofits = self.target.retrofit.as_ref();
+        let retrofits = retrofits.is_some_and(|it| it.management == Management::Manage);
+        (changes || retrofits) && !self.is_refused()
     }
 
     /// Whether the rule was not there before.

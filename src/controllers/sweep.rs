@@ -166,7 +166,7 @@ async fn sweep(
         .filter(|(object, target)| differs(&handle, object, target))
         .map(|(object, _)| Key::of(Kind::Repository, &**object));
     let mut differing: Vec<Key> = repositories.collect();
-    differing.extend(rules::differing(&handle, &wanted.rules).await);
+    differing.extend(rules::differing(cx, &handle, (&wanted.rules, periods)).await);
     let found = u64::try_from(differing.len()).unwrap_or(u64::MAX);
     for key in differing {
         cx.wakes.wake(key);
@@ -203,15 +203,14 @@ async fn read_documents(
     (periods, after): (Periods, Option<&RepositoryName>),
 ) -> Option<RepositoryName> {
     // What is not there has no documents: to ask for them would be an error each time.
-    let is_there = |it: &Target| matches!(handle.seen(&it.desired.name), Seen::Present(_));
-    let concerned: Vec<&RepositoryName> = wanted
-        .targets
-        .iter()
-        .filter(|(_, it)| it.desired.manages_documents() && is_there(it))
-        .map(|(_, it)| &it.desired.name)
-        .collect();
+    let there = handle.snapshot().unwrap_or_default();
+    let targets = wanted.targets.iter().map(|(_, it)| &it.desired);
+    let managed = targets.filter(|it| it.manages_documents() && there.contains_key(&it.name));
+    let mut concerned = rules::retrofitted(&wanted.rules, &there);
+    concerned.extend(managed.map(|it| it.name.clone()));
+    let concerned: Vec<RepositoryName> = concerned.into_iter().collect();
     let share = share(concerned.len(), periods);
-    let start = concerned.partition_point(|it| after.is_some_and(|after| *it <= after));
+    let start = concerned.partition_point(|it| after.is_some_and(|after| it <= after));
     let (before, ahead) = concerned.split_at(start);
     let mut last = None;
     for name in ahead.iter().chain(before).take(share) {
@@ -225,7 +224,7 @@ async fn read_documents(
                 break;
             }
         }
-        last = Some((*name).clone());
+        last = Some(name.clone());
     }
     last
 }

@@ -32,7 +32,7 @@ pub use admission::admission;
 pub use deletion::{deletion, moment, terms};
 pub use environment::{AssumedRole, Environment, environment};
 pub use lifecycle::lifecycle;
-pub use pull_through::{CacheTarget, pull_through};
+pub use pull_through::{CacheTarget, imports_per_hour, pull_through};
 pub use registry::registry;
 pub use repository::repository;
 pub use rules::{Destinations, Rules, Subject, rules};

@@ -1,22 +1,23 @@
 //! What a `PullThroughRule` asks of each registry of its environments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
 
 use super::repository::usable;
-use super::world::seniority;
-use super::{Environment, Stopped, World};
-use crate::api::PullThroughRule;
+use super::world::{object_name, seniority};
+use super::{Environment, Stopped, World, grants};
 use crate::api::conditions::Reason;
 use crate::api::pull_through_rule::{Credential, RuleRecord, UpstreamRegistry};
+use crate::api::{PullThroughRule, Toggle};
 use crate::domain::names::EnvironmentName;
 use crate::domain::pull_through::{
     Authentication, Claim, Desired, Invalid, Prefix, RoleArn, Rule, SecretArn, Source, Upstream,
 };
 use crate::domain::reference::Reference;
-use crate::domain::{Registry, RepositoryName, template};
+use crate::domain::repository::Setting;
+use crate::domain::{Registry, RepositoryName, retrofit, template};
 
 mod settings;
 
@@ -31,8 +32,20 @@ pub struct CacheTarget {
     pub desired: Desired,
     /// What ECR gives the repositories that it makes below the rule's prefix.
     pub template: template::Desired,
+    /// What the repositories should be that the cache has made already; `None` leaves them.
+    pub retrofit: Option<retrofit::Desired>,
     /// What to bring into the cache: repositories below the prefix, with a tag each.
     pub prewarm: Vec<(RepositoryName, String)>,
+}
+
+impl CacheTarget {
+    /// The hash of the settings of its template; `None`: it has none.
+    pub fn template_hash(&self) -> Option<String> {
+        match &self.template.settings {
+            Setting::Present(settings) => Some(settings.hash()),
+            Setting::Absent | Setting::Unmanaged => None,
+        }
+    }
 }
 
 /// One answer per registry of the environments that the object names: the rule as it should be
@@ -66,14 +79,18 @@ fn targets(
             registry,
             record: recorded(object, environment, registry, &rule.prefix),
         };
+        let template = settings::template(object, &rule.prefix, &place, world)?;
+        let claimed = claimed(&rule.prefix, environment, world);
         Ok(CacheTarget {
             environment: environment.name.clone(),
             registry: registry.clone(),
-            template: settings::template(object, &rule.prefix, &place, world)?,
+            retrofit: settings::retrofit(object, &template, (&place, &claimed))?,
+            template,
             prewarm: prewarm(object, &rule)?,
             desired: Desired {
                 management: environment.management,
                 claim: place.record.map_or(Claim::New, |_| Claim::Recorded),
+                claimed,
                 rule,
             },
         })
@@ -106,6 +123,39 @@ fn recorded<'a>(
         && record.ecr_repository_prefix == prefix.as_str();
     is_it.then_some(record)
 }
+
+/// The repositories below `prefix` that namespaces may ask for by name, and do.
+fn claimed(
+    prefix: &Prefix,
+    environment: &Environment,
+    world: &World,
+) -> BTreeMap<RepositoryName, String> {
+    let name = environment.name.as_str();
+    let Some(account) = world.environment(name) else {
+        return BTreeMap::new();
+    };
+    let claims = world.claimants_below(prefix).filter_map(|(claimed, by)| {
+        let claimed: RepositoryName = claimed.parse().ok()?;
+        let namespace = by.namespace().unwrap_or_default();
+        let may = by.spec.environments.iter().any(|it| it == name)
+            && grants::repository(account, &namespace, &claimed, world);
+        may.then(|| (claimed, object_name(&**by)))
+    });
+    claims.collect()
+}
+
+/// How many images an hour may be imported of those that pods use; `None`: none of them are.
+pub fn imports_per_hour(object: &PullThroughRule) -> Option<u32> {
+    let prewarm = object.spec.prewarm.as_ref()?;
+    let most = prewarm.imports_per_hour.unwrap_or(IMPORTS_PER_HOUR);
+    match prewarm.observed {
+        Toggle::Disabled => None,
+        Toggle::Enabled => Some(u32::try_from(most).unwrap_or_default()),
+    }
+}
+
+/// Docker Hub's limit without an account is 100 pulls in six hours, and others pull too.
+const IMPORTS_PER_HOUR: i32 = 10;
 
 /// The rule in one registry of an environment, where no older object has its prefix.
 pub(super) fn rule(
@@ -285,23 +335,12 @@ fn cached(image: &str, rule: &Rule) -> Result<(RepositoryName, String), String> 
         ));
     };
     let path = reference.repository().written;
-    let rest = match &rule.upstream_prefix {
-        Prefix::Root => Some(path),
-        Prefix::Path(prefix) => path
-            .strip_prefix(prefix.as_str())
-            .and_then(|it| it.strip_prefix('/')),
-    };
-    let rest = rest.ok_or_else(|| {
+    let name = rule.cached(path).ok_or_else(|| {
         format!(
             "{image:?} is not below upstreamRepositoryPrefix {}",
             rule.upstream_prefix
         )
     })?;
-    let name = match &rule.prefix {
-        Prefix::Root => rest.to_owned(),
-        Prefix::Path(prefix) => format!("{prefix}/{rest}"),
-    };
-    let name = name.parse().map_err(|it| format!("{image:?}: {it}"))?;
     Ok((name, tag.to_owned()))
 }
 

@@ -13,6 +13,7 @@ use crate::api::{
 use crate::domain::Registry;
 use crate::domain::lifecycle::Document;
 use crate::domain::names::{ClusterId, EnvironmentName};
+use crate::domain::pull_through::Prefix;
 
 use super::environment::{Declared, Environment};
 use super::{Rules, Stopped, lifecycle, rules};
@@ -209,6 +210,21 @@ impl World {
     /// The document of the lifecycle policy of this name; `None`: there is none.
     pub(super) fn document(&self, name: &str) -> Option<&Result<Document, Stopped>> {
         self.documents.get(name)
+    }
+
+    /// Everybody who asks for a repository below `prefix` in any environment, by its name.
+    pub(super) fn claimants_below(
+        &self,
+        prefix: &Prefix,
+    ) -> impl Iterator<Item = (&String, &Arc<ImageRepository>)> {
+        let below = match prefix {
+            // It gives way to every name.
+            Prefix::Root => String::new()..String::new(),
+            // In the order of characters, 0 comes after /.
+            Prefix::Path(path) => format!("{path}/")..format!("{path}0"),
+        };
+        let names = self.names.range(below);
+        names.flat_map(|(name, of)| of.iter().map(move |it| (name, it)))
     }
 
     /// Everybody who asks for the repository `name` in any environment, the oldest first.

@@ -2,6 +2,7 @@
 //! bears no tags, so it is known by its prefix, and it is ours if it equals what is desired.
 //! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache.html>
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -27,6 +28,8 @@ pub struct Desired {
     pub management: Management,
     /// Whether a rule that is there already is ours to change.
     pub claim: Claim,
+    /// Repositories below the prefix that are asked for by name, and by which object.
+    pub claimed: BTreeMap<RepositoryName, String>,
     /// The rule.
     pub rule: Rule,
 }
@@ -129,6 +132,19 @@ impl Invalid {
 }
 
 impl Rule {
+    /// The repository in the cache of an upstream repository; `None`: the rule does not cache it.
+    pub fn cached(&self, path: &str) -> Option<RepositoryName> {
+        let rest = match &self.upstream_prefix {
+            Prefix::Root => path,
+            Prefix::Path(prefix) => path.strip_prefix(prefix.as_str())?.strip_prefix('/')?,
+        };
+        let name = match &self.prefix {
+            Prefix::Root => rest.to_owned(),
+            Prefix::Path(prefix) => format!("{prefix}/{rest}"),
+        };
+        name.parse().ok()
+    }
+
     /// Checks all that can be known of a desired rule before ECR is asked.
     pub fn check(&self, registry: &Registry) -> Result<(), Invalid> {
         let Self {

@@ -3,14 +3,13 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates.html>
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
 use super::owner::Owner;
 use super::pull_through::{Prefix, RoleArn};
 use super::repository::{Encryption, Management, Mutability, Reading, Setting};
-use super::{lifecycle, policy};
+use super::{json, lifecycle, policy};
 
 mod plan;
 
@@ -131,11 +130,7 @@ impl Settings {
             lifecycle.as_ref().map_or("", lifecycle::Document::as_str),
             role.as_ref().map_or("", RoleArn::as_str),
         );
-        let hash = Sha256::digest(text);
-        hash.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a String takes all that is written");
-            text
-        })
+        json::sha256(&text)
     }
 }
 

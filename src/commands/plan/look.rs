@@ -11,6 +11,7 @@ use futures::stream::{self, StreamExt};
 use super::asked::{Asked, Wanted};
 use super::progress::Progress;
 use super::report::{Report, Row, Unread};
+use super::retrofit;
 use crate::controllers::identity;
 use crate::desired::{Environment, Target};
 use crate::domain::owner::{self, Ownership};
@@ -80,7 +81,8 @@ async fn look_in(
     };
     let handle = sessions.registry(registry, &identity(environment)).await;
     let handle = handle.map_err(unread)?.at(Priority::Edit);
-    if !wanted.repositories.is_empty() {
+    let mut rules = wanted.rules.iter();
+    if !wanted.repositories.is_empty() || rules.any(|(_, it)| it.retrofit.is_some()) {
         handle.listed().await.map_err(unread)?;
     }
     let repositories = stream::iter(&wanted.repositories)
@@ -97,7 +99,10 @@ async fn look_in(
         rows.extend(wanted.rules.iter().map(|(at, target)| {
             let rule = pull_through::plan(&target.desired, &rules);
             let template = template::plan(&target.template, &templates);
-            (*at, Row::of_rule(target, rule, template))
+            let mut row = Row::of_rule(target, rule, template);
+            let listed = handle.snapshot().unwrap_or_default();
+            retrofit::add(&mut row, target, &rules, &listed);
+            (*at, row)
         }));
     }
     Ok(rows)

@@ -20,6 +20,7 @@ mod look;
 mod overlay;
 mod progress;
 mod report;
+mod retrofit;
 mod table;
 
 use asked::Asked;

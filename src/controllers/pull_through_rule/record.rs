@@ -1,18 +1,20 @@
 //! What stands in `status.targets` about what we made, written before we make it: nothing else
 //! tells our rules and templates from others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Look, Looked};
+use super::{Look, Looked, retrofit};
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::{PullThroughRuleStatus, RuleRecord};
 use crate::api::targets::{Target as Shown, TargetState};
 use crate::controllers::{Context, driver};
 use crate::desired::CacheTarget;
-use crate::domain::repository::Setting;
+use crate::domain::Registry;
 
 /// One target as status shows it.
 pub(super) type Recorded = Shown<RuleRecord>;
+/// All of them, by environment and region.
+pub(super) type Targets = BTreeMap<(String, String), Recorded>;
 
 /// Makes sure that each target that will be written to stands in status, with all that it is about
 /// to be given. Returns the targets as they stand there, by environment and region.
@@ -20,7 +22,7 @@ pub(super) async fn before(
     object: &PullThroughRule,
     cx: &Context,
     looks: &[Looked],
-) -> kube::Result<BTreeMap<(String, String), Recorded>> {
+) -> kube::Result<Targets> {
     let present = object.status.clone().unwrap_or_default();
     let recorded = with_intent(&present.targets, looks);
     let targets: Vec<Recorded> = recorded.values().cloned().collect();
@@ -31,12 +33,9 @@ pub(super) async fn before(
 }
 
 /// The targets in status, and those that are about to be made.
-pub(super) fn with_intent(
-    present: &[Recorded],
-    looks: &[Looked],
-) -> BTreeMap<(String, String), Recorded> {
+fn with_intent(present: &[Recorded], looks: &[Looked]) -> Targets {
     let at = |it: &Recorded| (it.environment.clone(), it.region.clone());
-    let mut recorded: BTreeMap<_, _> = present.iter().map(|it| (at(it), it.clone())).collect();
+    let mut recorded: Targets = present.iter().map(|it| (at(it), it.clone())).collect();
     let looks = looks.iter().filter_map(|it| it.as_ref().ok());
     for Look { target, .. } in looks.filter(|it| it.is_to_write()) {
         let at = (
@@ -51,7 +50,12 @@ pub(super) fn with_intent(
         shown.record = Some(RuleRecord {
             // What is to be taken away was put, until it is gone.
             template_hash: intent.template_hash.or(before.template_hash),
+            retrofit: match &target.retrofit {
+                Some(desired) => Some(retrofit::with_intent(before.retrofit, desired)),
+                None => before.retrofit,
+            },
             valid: before.valid,
+            observed: before.observed,
             prewarmed: before.prewarmed,
             ..intent
         });
@@ -67,13 +71,23 @@ pub(super) fn of(target: &CacheTarget) -> RuleRecord {
         ecr_repository_prefix: rule.prefix.to_string(),
         upstream_registry_url: rule.source.url().to_owned(),
         upstream_repository_prefix: rule.upstream_prefix.to_string(),
-        template_hash: match &target.template.settings {
-            Setting::Present(settings) => Some(settings.hash()),
-            Setting::Absent | Setting::Unmanaged => None,
-        },
+        template_hash: target.template_hash(),
         valid: None,
+        retrofit: None,
+        observed: None,
         prewarmed: Vec::new(),
     }
+}
+
+/// The registries that status says something was made in.
+pub(in crate::controllers) fn registries<'a>(
+    targets: impl Iterator<Item = &'a Recorded>,
+) -> BTreeSet<Registry> {
+    let registries = targets.filter_map(|it| {
+        let account = it.record.as_ref()?.account_id.parse().ok()?;
+        Some(Registry::new(account, it.region.parse().ok()?))
+    });
+    registries.collect()
 }
 
 /// A target of which nothing is known yet.

@@ -1,16 +1,14 @@
 //! What a `PullThroughRule` shows. Pure: the same ends give the same status, so that nothing is
 //! written while nothing happens.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use kube::runtime::events::Event;
 
-use super::record::{self, Recorded};
+use super::record::{self, Recorded, Targets};
 use super::{End, Found, Look, Outcome, Settled};
 use crate::api::PullThroughRule;
 use crate::api::conditions::Reason;
-use crate::api::pull_through_rule::{PullThroughRuleStatus, RuleRecord};
+use crate::api::pull_through_rule::{Imports, PullThroughRuleStatus, RetrofitRecord, RuleRecord};
 use crate::api::targets::{Difference as ShownDifference, TargetState};
 use crate::controllers::condition::{self, Summary, Verdict};
 use crate::controllers::driver::Done;
@@ -32,8 +30,8 @@ const STOPS_REFRESHES: &str =
 /// Status, events and next action of one reconciliation. `recorded` is what stands in status.
 pub(super) fn done(
     object: &PullThroughRule,
-    mut recorded: BTreeMap<(String, String), Recorded>,
-    ends: Vec<End>,
+    mut recorded: Targets,
+    (ends, imports): (Vec<End>, Option<Imports>),
     now: Timestamp,
 ) -> Done<PullThroughRuleStatus> {
     let before = object.status.clone().unwrap_or_default();
@@ -67,6 +65,7 @@ pub(super) fn done(
         ecr_repository_prefix: prefix.or(before.ecr_repository_prefix),
         targets_ready: Some(summary.fraction()),
         targets_valid: Some(format!("{valid}/{}", targets.len())),
+        imports,
         targets,
     };
     Done {
@@ -131,7 +130,17 @@ fn of_found(place: &str, look: &Look, found: &Found) -> (Verdict, Retry) {
         (Management::Observe, 0) => Reason::Observed,
         (Management::Observe, _) => Reason::Drifted,
     };
-    (Verdict::ready(place, reason), Retry::WhenAsked)
+    // The next hour has imports of its own.
+    let waits = found
+        .observed
+        .as_ref()
+        .is_some_and(|it| it.cached < it.used);
+    let retry = if waits {
+        Retry::Patiently
+    } else {
+        Retry::WhenAsked
+    };
+    (Verdict::ready(place, reason), retry)
 }
 
 /// The first reason why nothing was written.
@@ -147,11 +156,7 @@ fn refusal(look: &Look) -> (Reason, String) {
 
 /// The targets that one end comes to. One that could not be looked at keeps what stands in status
 /// of it: what was made there is still ours.
-fn shown(
-    recorded: &mut BTreeMap<(String, String), Recorded>,
-    end: &End,
-    verdict: &Verdict,
-) -> Vec<Recorded> {
+fn shown(recorded: &mut Targets, end: &End, verdict: &Verdict) -> Vec<Recorded> {
     let at = (end.environment.clone(), end.region.clone());
     let whole_environment = end.region.is_empty();
     let mut targets: Vec<Recorded> = recorded
@@ -204,10 +209,14 @@ impl Settled {
             validation,
             prewarmed,
             missed: _,
+            retrofit,
+            observed,
         } = found;
         Some(RuleRecord {
             valid: validation.as_ref().map(|it| *it == Validation::Valid),
             prewarmed: prewarmed.clone(),
+            retrofit: retrofit.clone().map(|it| settings_put(it, before)),
+            observed: observed.clone(),
             ..record::of(&self.look.target)
         })
     }
@@ -221,6 +230,19 @@ fn shown_differences<'a>(all: impl Iterator<Item = &'a Difference>) -> Vec<Shown
             desired: condition::shortened(&it.desired),
         })
         .collect()
+}
+
+/// What was put on repositories stays known until each of them has been given something else.
+fn settings_put(now: RetrofitRecord, before: Option<RuleRecord>) -> RetrofitRecord {
+    match before.and_then(|it| it.retrofit) {
+        Some(before) if now.left > 0 => RetrofitRecord {
+            retrofitted: now.retrofitted,
+            differing: now.differing,
+            left: now.left,
+            ..before
+        },
+        Some(_) | None => now,
+    }
 }
 
 fn stops_refreshes(end: &End) -> bool {

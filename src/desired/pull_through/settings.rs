@@ -1,17 +1,23 @@
 //! What a `PullThroughRule` wants of the repositories that its cache makes.
 
+use std::collections::BTreeMap;
+
 use kube::ResourceExt;
 
 use super::super::settings::{self, Said};
 use super::super::{Stopped, World, lifecycle};
 use super::{Place, role};
-use crate::api::PullThroughRule;
 use crate::api::conditions::Reason;
+use crate::api::image_repository::Document;
 use crate::api::pull_through_rule::RepositoryTemplate;
+use crate::api::{PullThroughRule, Toggle};
+use crate::domain::lifecycle::Safety;
 use crate::domain::owner::Owner;
 use crate::domain::pull_through::Prefix;
 use crate::domain::repository::Setting;
+use crate::domain::retrofit::{self, Unread};
 use crate::domain::template::{Desired, Settings};
+use crate::domain::{RepositoryName, lifecycle as document};
 
 const FIELD: &str = "spec.repositoryTemplate";
 
@@ -35,6 +41,60 @@ pub(super) fn template(
         settings,
         recorded,
     })
+}
+
+/// What the repositories should be that the cache has made already: as the template makes them, and
+/// without what an earlier template put there.
+pub(super) fn retrofit(
+    object: &PullThroughRule,
+    template: &Desired,
+    (place, claimed): (&Place<'_>, &BTreeMap<RepositoryName, String>),
+) -> Result<Option<retrofit::Desired>, Stopped> {
+    const FIELD: &str = "spec.retrofit";
+    if object.spec.retrofit == Toggle::Disabled {
+        return Ok(None);
+    }
+    let Setting::Present(settings) = &template.settings else {
+        let message =
+            "retrofit brings repositories in line with repositoryTemplate: say what that is";
+        return Err(Stopped::invalid(FIELD, message));
+    };
+    if template.prefix == Prefix::Root {
+        let message = "ROOT covers every repository of the registry, not only those that the cache \
+                       made: retrofit needs a prefix of its own";
+        return Err(Stopped::invalid(FIELD, message));
+    }
+    let record = place.record.and_then(|it| it.retrofit.clone());
+    let record = record.unwrap_or_default();
+    let put = |it: Document| record.documents.contains(&it);
+    let is_retired = |it: &String| !settings.tags.contains_key(it);
+    Ok(Some(retrofit::Desired {
+        prefix: template.prefix.clone(),
+        owner: template.owner.clone(),
+        management: template.management,
+        mutability: settings.mutability.clone(),
+        encryption: settings.encryption.clone(),
+        policy: or_absent(settings.policy.clone(), put(Document::RepositoryPolicy)),
+        lifecycle: or_absent(settings.lifecycle.clone(), put(Document::LifecyclePolicy)),
+        safety: Safety::default(),
+        tags: settings.tags.clone(),
+        retired_tags: record.tag_keys.into_iter().filter(is_retired).collect(),
+        claimed: claimed.keys().cloned().collect(),
+        unread: if record.hash == Some(settings.hash()) {
+            Unread::InStep
+        } else {
+            Unread::Unknown
+        },
+    }))
+}
+
+/// What was put there and nobody asks for any more is to go.
+fn or_absent<T>(document: Option<T>, put: bool) -> Setting<T> {
+    match document {
+        Some(document) => Setting::Present(document),
+        None if put => Setting::Absent,
+        None => Setting::Unmanaged,
+    }
 }
 
 /// The object as templates and repositories name it. No `ImageRepository` can be called that: a
@@ -92,7 +152,7 @@ fn asked(
     Ok(settings)
 }
 
-fn referred(name: &str, world: &World) -> Result<crate::domain::lifecycle::Document, Stopped> {
+fn referred(name: &str, world: &World) -> Result<document::Document, Stopped> {
     lifecycle::referred(name, world).unwrap_or_else(|| {
         let message = format!("there is no LifecyclePolicy {name:?}: make one, or name another");
         let field = format!("{FIELD}.lifecyclePolicyRef.name");

@@ -30,11 +30,14 @@ fn shown(target: &CacheTarget) -> String {
     let CacheTarget {
         environment,
         registry,
-        desired: Desired {
-            management,
-            claim: _,
-            rule,
-        },
+        desired:
+            Desired {
+                management,
+                claim: _,
+                claimed,
+                rule,
+            },
+        retrofit,
         template,
         prewarm,
     } = target;
@@ -58,6 +61,15 @@ fn shown(target: &CacheTarget) -> String {
         .map_or(String::new(), |it| format!(", role {it}"));
     for (repository, tag) in prewarm {
         text += &format!(", {repository}:{tag}");
+    }
+    for (name, by) in claimed {
+        text += &format!(", {name} is asked for by {by}");
+    }
+    if let Some(retrofit) = retrofit {
+        text += &format!(
+            ", retrofit {:?} {:?} for {}",
+            retrofit.claimed, retrofit.unread, retrofit.owner.object
+        );
     }
     match &template.settings {
         Setting::Unmanaged => text,
@@ -346,5 +358,45 @@ fn a_template_that_status_has_and_nobody_asks_for_is_to_go() {
         &spec,
         "",
         &expect!["dev 111111111111/eu-central-1 Manage quay.io/ROOT as quay, no template any more"],
+    );
+}
+
+#[test]
+fn what_is_asked_for_by_name_is_not_of_the_cache() {
+    let claim = |name: &str, namespace: &str| {
+        format!(
+            "kind: ImageRepository\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
+             spec: {{environments: [dev], repositoryName: payments/{name}}}\n---\n"
+        )
+    };
+    // The second is granted to nobody, so it claims nothing.
+    let claims = claim("api", "payments") + &claim("web", "web");
+    let rule = "{upstreamRegistry: quay, environments: [dev], ecrRepositoryPrefix: payments, \
+                retrofit: Enabled, repositoryTemplate: {lifecyclePolicyRef: {name: keep-30}}}";
+    check(
+        rule,
+        &claims,
+        &expect![[r#"
+        dev 111111111111/eu-central-1 Manage quay.io/ROOT as payments, payments/api is asked for by payments/api, retrofit {RepositoryName("payments/api")} Unknown for PullThroughRule/cache
+          rules 1 sha256:5485bc83"#]],
+    );
+}
+
+#[test]
+fn a_retrofit_needs_to_know_of_what_and_where() {
+    check(
+        "{upstreamRegistry: quay, environments: [dev], retrofit: Enabled}",
+        "",
+        &expect![
+            "dev/eu-central-1 InvalidSpec spec.retrofit: retrofit brings repositories in line with repositoryTemplate: say what that is"
+        ],
+    );
+    check(
+        "{upstreamRegistry: quay, environments: [dev], ecrRepositoryPrefix: ROOT, retrofit: Enabled, \
+         repositoryTemplate: {lifecyclePolicyRef: {name: keep-30}}}",
+        "",
+        &expect![
+            "dev/eu-central-1 InvalidSpec spec.retrofit: ROOT covers every repository of the registry, not only those that the cache made: retrofit needs a prefix of its own"
+        ],
     );
 }

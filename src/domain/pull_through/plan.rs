@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Claim, Desired, MOST_RULES, Management, Observed, Prefix, RoleArn, Rule, SecretArn};
+use crate::domain::RepositoryName;
 use crate::domain::repository::Difference;
 
 /// What to do about one rule, what was refused, and how it differs from what is desired.
@@ -80,6 +81,19 @@ pub enum Refusal {
         /// The prefix that is there.
         other: Prefix,
     },
+    /// A repository that is not of the cache would become one of it.
+    #[error(
+        "prefix {prefix} covers repository {name}, which ImageRepository {object} asks for: choose \
+         another"
+    )]
+    Claimed {
+        /// The desired prefix.
+        prefix: Prefix,
+        /// The repository.
+        name: RepositoryName,
+        /// Who asks for it.
+        object: String,
+    },
     /// The registry is full.
     #[error("the registry has {MOST_RULES} rules already, and AWS allows no more")]
     TooManyRules,
@@ -93,11 +107,12 @@ pub enum Refusal {
 pub fn plan(desired: &Desired, observed: &BTreeMap<Prefix, Observed>) -> Plan {
     match observed.get(&desired.rule.prefix) {
         Some(existing) => correct(desired, existing),
-        None => create(desired.management, &desired.rule, observed),
+        None => create(desired, observed),
     }
 }
 
-fn create(management: Management, rule: &Rule, observed: &BTreeMap<Prefix, Observed>) -> Plan {
+fn create(desired: &Desired, observed: &BTreeMap<Prefix, Observed>) -> Plan {
+    let rule = &desired.rule;
     let prefix = &rule.prefix;
     let mut plan = Plan {
         differences: vec![Difference {
@@ -107,9 +122,16 @@ fn create(management: Management, rule: &Rule, observed: &BTreeMap<Prefix, Obser
         }],
         ..Plan::default()
     };
-    match management {
+    match desired.management {
         Management::Observe => plan.refusals.push(Refusal::Missing(prefix.clone())),
         Management::Manage => {
+            let claimed = desired.claimed.iter().next();
+            plan.refusals
+                .extend(claimed.map(|(name, object)| Refusal::Claimed {
+                    prefix: prefix.clone(),
+                    name: name.clone(),
+                    object: object.clone(),
+                }));
             let overlapping = observed.keys().filter(|it| prefix.overlaps(it));
             plan.refusals
                 .extend(overlapping.map(|other| Refusal::Overlap {
@@ -132,6 +154,7 @@ fn correct(desired: &Desired, observed: &Observed) -> Plan {
     let Desired {
         management,
         claim,
+        claimed: _,
         rule,
     } = desired;
     let immutable = immutable_differences(rule, observed);

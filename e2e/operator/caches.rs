@@ -1,0 +1,284 @@
+//! The life of a pull-through cache: what it makes, what it had made, and what pods use of it.
+
+use serde_json::{Value, json};
+
+use super::scene::Scene;
+use super::{DEV, PROD, REGION, STAGE};
+
+const HUB: &str = "pullthroughrules.ecr-operator.dev hub";
+const REPLICA: &str = "eu-west-1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_makes_repositories_as_its_rule_says_and_brings_the_old_ones_in_line() {
+    let scene = Scene::set("caches").await;
+    before_the_operator(&scene).await;
+    let mut operator = scene.operator("caches").await;
+    the_template_is_there_before_the_rule_in_every_region(&scene).await;
+    what_somebody_else_made_is_left_alone(&scene).await;
+    what_the_cache_makes_is_as_the_template_says(&scene).await;
+    what_it_had_made_is_brought_in_line_and_nothing_else(&scene).await;
+    what_pods_use_is_fetched_within_the_budget(&scene).await;
+    drift_of_the_template_is_repaired(&scene).await;
+    what_cannot_work_is_said_before_anything_is_called(&scene).await;
+    without_its_field_the_template_goes_and_nothing_else(&scene).await;
+    scene.is_quiet().await;
+    the_cache_stays_when_its_object_goes(&scene).await;
+    operator.alive().unwrap();
+}
+
+/// What a cache without any settings has left: a repository of its own, and beside it one of a team
+/// and one of another tool.
+async fn before_the_operator(scene: &Scene) {
+    for name in ["hub/library/redis", "hub/tooling", "hubs/other"] {
+        let foreign = json!([{"Key": "ecr-operator.dev/cluster", "Value": "west"}]);
+        let tags = if name == "hub/tooling" {
+            foreign
+        } else {
+            json!([])
+        };
+        let create = json!({"repositoryName": name, "tags": tags});
+        scene.by_hand(DEV, "CreateRepository", create).await;
+    }
+}
+
+fn secret(account: &str, region: &str) -> String {
+    format!(
+        "arn:aws:secretsmanager:{region}:{account}:secret:ecr-pullthroughcache/docker-hub-x1Y2z3"
+    )
+}
+
+fn rule() -> Value {
+    let here = [
+        (DEV, "dev", REGION),
+        (DEV, "dev", REPLICA),
+        (PROD, "prod", REGION),
+    ];
+    let credentials = here.map(|(account, environment, region)| {
+        json!({"environment": environment, "region": region, "secretArn": secret(account, region)})
+    });
+    let roles = [(DEV, "dev"), (PROD, "prod")].map(|(account, environment)| {
+        let arn = format!("arn:aws:iam::{account}:role/make-repositories");
+        json!({"environment": environment, "roleArn": arn})
+    });
+    json!({
+        "upstreamRegistry": "docker-hub",
+        "ecrRepositoryPrefix": "hub",
+        "environments": ["dev", "prod"],
+        "credentials": credentials,
+        "roles": roles,
+        "repositoryTemplate": {
+            "imageTagMutability": {"mode": "MUTABLE_WITH_EXCLUSION", "exclusionFilters": ["sha-*"]},
+            "access": {"pull": ["444444444444"]},
+            "tags": {"team": "platform"},
+        },
+    })
+}
+
+async fn the_template_is_there_before_the_rule_in_every_region(scene: &Scene) {
+    let since = scene.now();
+    scene.cache("hub", rule()).await;
+    scene.ready(HUB).await;
+    let message = scene.message(HUB).await;
+    assert!(message.contains("never refreshes"), "{message}");
+    let calls = scene.writes(since);
+    for (account, region) in [(DEV, REGION), (DEV, REPLICA), (PROD, REGION)] {
+        let here = calls
+            .iter()
+            .filter(|it| (it.account.as_str(), it.region.as_str()) == (account, region));
+        let operations: Vec<_> = here.map(|it| it.operation.as_str()).collect();
+        let expected = [
+            "CreateRepositoryCreationTemplate",
+            "CreatePullThroughCacheRule",
+        ];
+        assert_eq!(operations, expected, "{account}/{region}");
+    }
+}
+
+async fn what_the_cache_makes_is_as_the_template_says(scene: &Scene) {
+    let pull = json!({
+        "repositoryName": "hub/library/nginx",
+        "imageIds": [{"imageTag": "1.27"}],
+    });
+    scene.by_hand(DEV, "BatchGetImage", pull).await;
+    let made = scene.in_ecr(DEV, "hub/library/nginx").await;
+    assert_eq!(made["mutability"], "MUTABLE_WITH_EXCLUSION");
+    assert_eq!(made["tags"], json!({"team": "platform"}));
+    assert_eq!(made["policy"]["Statement"][0]["Sid"], "EcrOperatorPull");
+}
+
+async fn what_it_had_made_is_brought_in_line_and_nothing_else(scene: &Scene) {
+    let others = [("hub/tooling"), ("hubs/other")];
+    let before = others.map(|it| scene.in_ecr(DEV, it));
+    let before = futures::future::join_all(before).await;
+    let since = scene.now();
+    scene.edit(HUB, json!({"retrofit": "Enabled"})).await;
+    scene
+        .waits(
+            HUB,
+            "jsonpath={.status.targets[0].record.retrofit.retrofitted}=2",
+        )
+        .await;
+    let calls: Vec<_> = scene.ledger(since);
+    assert_eq!(
+        calls,
+        [
+            "dev hub/library/nginx TagResource",
+            "dev hub/library/redis PutImageTagMutability",
+            "dev hub/library/redis SetRepositoryPolicy",
+            "dev hub/library/redis TagResource",
+        ]
+    );
+    let made = scene.in_ecr(DEV, "hub/library/redis").await;
+    assert_eq!(
+        made["tags"],
+        json!({
+            "team": "platform",
+            "ecr-operator.dev/cluster": "east",
+            "ecr-operator.dev/object": "PullThroughRule/hub",
+            "ecr-operator.dev/uid": "UID",
+        })
+    );
+    assert_eq!(made["mutability"], "MUTABLE_WITH_EXCLUSION");
+    let after = others.map(|it| scene.in_ecr(DEV, it));
+    assert_eq!(futures::future::join_all(after).await, before);
+    scene.is_quiet().await;
+}
+
+/// One pod uses two images that the cache can have and one that it cannot, with a budget of one.
+async fn what_pods_use_is_fetched_within_the_budget(scene: &Scene) {
+    let digest = format!("quay.io/a/b@sha256:{}", "0".repeat(64));
+    let of_hub = format!("docker.io/bitnami/redis@sha256:{}", "1".repeat(64));
+    let containers = ["nginx:1.27", "redis:7.4", &digest, &of_hub];
+    let containers = containers.iter().enumerate();
+    let containers: Vec<Value> = containers
+        .map(|(at, image)| json!({"name": format!("c{at}"), "image": image}))
+        .collect();
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"containers": containers, "automountServiceAccountToken": false},
+    });
+    scene.apply(&pod.to_string()).await;
+    let observed = json!({"prewarm": {"observed": "Enabled", "importsPerHour": 1}});
+    scene.edit(HUB, observed).await;
+    scene.waits(HUB, "jsonpath={.status.imports.count}=1").await;
+    let shown = "jsonpath={.status.targets[0].record.observed.used}=2";
+    scene.waits(HUB, shown).await;
+    assert_eq!(scene.target(HUB, "record.observed.digests").await, "1");
+    scene
+        .edit(HUB, json!({"prewarm": {"importsPerHour": 100}}))
+        .await;
+    // nginx was in dev already, and has to come to its replica and to prod; redis to all three.
+    for at in 0..3 {
+        let cached = format!("jsonpath={{.status.targets[{at}].record.observed.cached}}=2");
+        scene.waits(HUB, &cached).await;
+    }
+    scene.waits(HUB, "jsonpath={.status.imports.count}=5").await;
+    let images = scene
+        .by_hand(
+            PROD,
+            "ListImages",
+            json!({"repositoryName": "hub/library/redis"}),
+        )
+        .await;
+    assert_eq!(images["imageIds"][0]["imageTag"], "7.4");
+}
+
+async fn drift_of_the_template_is_repaired(scene: &Scene) {
+    let since = scene.now();
+    let changed = json!({"prefix": "hub", "imageTagMutability": "IMMUTABLE"});
+    scene
+        .by_hand(PROD, "UpdateRepositoryCreationTemplate", changed)
+        .await;
+    scene
+        .wrote(since, PROD, "UpdateRepositoryCreationTemplate")
+        .await;
+    let templates = scene
+        .by_hand(PROD, "DescribeRepositoryCreationTemplates", json!({}))
+        .await;
+    let mutability = &templates["repositoryCreationTemplates"][0]["imageTagMutability"];
+    assert_eq!(mutability, "MUTABLE_WITH_EXCLUSION");
+}
+
+async fn what_somebody_else_made_is_left_alone(scene: &Scene) {
+    let theirs = json!({"prefix": "quay", "description": "by terraform", "appliedFor": ["PULL_THROUGH_CACHE"]});
+    scene
+        .by_hand(STAGE, "CreateRepositoryCreationTemplate", theirs)
+        .await;
+    let quay = "pullthroughrules.ecr-operator.dev quay";
+    let since = scene.now();
+    let spec = json!({
+        "upstreamRegistry": "quay",
+        "environments": ["stage"],
+        "repositoryTemplate": {"imageTagMutability": {"mode": "MUTABLE"}},
+    });
+    scene.cache("quay", spec).await;
+    scene.because(quay, "Conflict").await;
+    assert!(scene.message(quay).await.contains("by terraform"));
+    assert_eq!(scene.ledger(since), Vec::<String>::new());
+    // It heals when they let go.
+    scene
+        .by_hand(
+            STAGE,
+            "DeleteRepositoryCreationTemplate",
+            json!({"prefix": "quay"}),
+        )
+        .await;
+    scene.ready(quay).await;
+}
+
+async fn what_cannot_work_is_said_before_anything_is_called(scene: &Scene) {
+    let hub = "pullthroughrules.ecr-operator.dev elsewhere";
+    let since = scene.now();
+    let here = json!({"environment": "stage", "region": REGION, "secretArn": secret(DEV, REGION)});
+    let spec = json!({
+        "upstreamRegistry": "docker-hub",
+        "ecrRepositoryPrefix": "elsewhere",
+        "environments": ["stage"],
+        "credentials": [here],
+    });
+    scene.cache("elsewhere", spec).await;
+    scene.because(hub, "InvalidSpec").await;
+    let message = scene.message(hub).await;
+    assert!(
+        message.contains("spec.credentials[0].secretArn"),
+        "{message}"
+    );
+    assert!(message.contains("account and region"), "{message}");
+    assert_eq!(scene.ledger(since), Vec::<String>::new());
+    scene.kubectl("delete", hub, &[]).await.unwrap();
+}
+
+async fn without_its_field_the_template_goes_and_nothing_else(scene: &Scene) {
+    let since = scene.now();
+    let nothing =
+        json!({"repositoryTemplate": null, "retrofit": null, "roles": null, "prewarm": null});
+    scene.edit(HUB, nothing).await;
+    scene
+        .settles(
+            "the template goes",
+            since,
+            &[
+                "dev hub DeleteRepositoryCreationTemplate",
+                "dev hub DeleteRepositoryCreationTemplate",
+                "prod hub DeleteRepositoryCreationTemplate",
+            ],
+        )
+        .await;
+    let kept = scene.in_ecr(DEV, "hub/library/redis").await;
+    assert_eq!(
+        kept["tags"]["ecr-operator.dev/object"],
+        "PullThroughRule/hub"
+    );
+}
+
+async fn the_cache_stays_when_its_object_goes(scene: &Scene) {
+    let since = scene.now();
+    let rules = || scene.by_hand(DEV, "DescribePullThroughCacheRules", json!({}));
+    let before = rules().await;
+    scene.kubectl("delete", HUB, &[]).await.unwrap();
+    scene.gone(HUB).await;
+    assert_eq!(rules().await, before);
+    assert_eq!(scene.ledger(since), Vec::<String>::new());
+}

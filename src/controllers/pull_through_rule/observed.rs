@@ -1,0 +1,226 @@
+//! Fetches what this cluster's pods use into the cache, within the hour's budget, which all
+//! registries of the rule share and which stands in status before it is spent.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use tracing::info;
+
+use super::record::{Targets, registries};
+use super::{End, Found, Look, Outcome};
+use crate::api::PullThroughRule;
+use crate::api::pull_through_rule::{Imports, ObservedRecord, PullThroughRuleStatus};
+use crate::controllers::driver::Reconcile;
+use crate::controllers::{Context, condition, driver};
+use crate::desired;
+use crate::domain::facts::Images;
+use crate::domain::prewarm::{self, Image, Spent, Wanted};
+use crate::domain::repository::Management;
+use crate::domain::usage::Usage;
+use crate::ecr::{self, Prewarm, Priority, Validation};
+
+/// What is to be fetched into one registry, and how what pods use stands there before.
+struct Turn {
+    /// The place of its end.
+    at: usize,
+    record: ObservedRecord,
+    images: Vec<Image>,
+}
+
+/// Takes one turn in every registry whose rule works, and gives what of the budget is spent.
+///
+/// # Errors
+/// When status could not be read or written; then nothing was fetched.
+pub(super) async fn prewarm(
+    (object, recorded): (&PullThroughRule, &Targets),
+    cx: &Context,
+    ends: &mut [End],
+    now: Timestamp,
+) -> kube::Result<Option<Imports>> {
+    let Some(most) = desired::imports_per_hour(object) else {
+        return Ok(None);
+    };
+    // Ours may have been written after this object was read, and nothing may be spent twice.
+    let api = object.api(&cx.client);
+    let status = api
+        .get_opt(&object.name_any())
+        .await?
+        .and_then(|it| it.status);
+    let before = status.and_then(|it| it.imports);
+    let Some(usage) = cx.usage.load_full() else {
+        keep(recorded, ends); // the sweep asks again
+        return Ok(before);
+    };
+    let spent = before.as_ref().map_or_else(Spent::default, |it| Spent {
+        since: it.since.0.as_second(),
+        imports: it.count,
+    });
+    let left = spent.left(now.as_second(), most);
+    let turns = turns(ends, (recorded, &usage), left).await;
+    let imports: usize = turns.iter().map(|it| it.images.len()).sum();
+    let mut after = before;
+    if imports > 0 {
+        let spent = spent.and(now.as_second(), count(imports));
+        after = Some(Imports {
+            since: Time(Timestamp::from_second(spent.since).unwrap_or(now)),
+            count: spent.imports,
+        });
+        let status = PullThroughRuleStatus {
+            imports: after.clone(),
+            targets: recorded.values().cloned().collect(),
+            ..object.status.clone().unwrap_or_default()
+        };
+        driver::show(cx, object, &status).await?;
+    }
+    for Turn { at, record, images } in turns {
+        if let Some((look, found)) = ends[at].works() {
+            found.observed = Some(fetch(look, record, images).await);
+        }
+    }
+    Ok(after)
+}
+
+/// What is to be fetched next, `left` images at most over all registries. A registry that cannot be
+/// read has failed.
+async fn turns(
+    ends: &mut [End],
+    (recorded, usage): (&Targets, &Usage),
+    mut left: u32,
+) -> Vec<Turn> {
+    let registries = registries(recorded.values());
+    let mut turns = Vec::new();
+    for (at, end) in ends.iter_mut().enumerate() {
+        let last = last(recorded, end);
+        let Some((look, _)) = end.works() else {
+            continue;
+        };
+        let wanted = prewarm::wanted(&look.target.desired.rule, &registries, usage);
+        match missing(&look.registry.at(Priority::Sweep), &wanted).await {
+            Ok(missing) => {
+                let next = prewarm::next(&missing, last.as_deref().unwrap_or_default(), left);
+                left -= count(next.len());
+                turns.push(Turn {
+                    at,
+                    images: next.into_iter().cloned().collect(),
+                    record: ObservedRecord {
+                        hash: wanted.hash(),
+                        used: count(wanted.images.len()),
+                        cached: count(wanted.images.len() - missing.len()),
+                        digests: count(wanted.digests),
+                        last,
+                        missed: None,
+                    },
+                });
+            }
+            Err(error) => end.fails(error),
+        }
+    }
+    turns
+}
+
+impl End {
+    /// What is known of a rule that works and is ours to use.
+    fn works(&mut self) -> Option<(&Look, &mut Found)> {
+        let settled = self.result.as_mut().ok()?;
+        let Outcome::Settled(found) = &mut settled.outcome else {
+            return None;
+        };
+        let works = found.validation == Some(Validation::Valid)
+            && settled.look.target.desired.management == Management::Manage;
+        works.then_some((&settled.look, found))
+    }
+
+    fn fails(&mut self, error: ecr::Error) {
+        if let Ok(settled) = &mut self.result {
+            settled.outcome = Outcome::Failed(error);
+        }
+    }
+}
+
+fn count(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
+}
+
+/// The wanted images that the cache does not have: one list a repository.
+async fn missing(registry: &ecr::Registry, wanted: &Wanted) -> Result<BTreeSet<Image>, ecr::Error> {
+    let names: BTreeSet<_> = wanted.images.iter().map(|(name, _)| name).collect();
+    let mut present = registry.listed().await?;
+    // ECR makes repositories as it imports, ours of the last turn among them.
+    if names.iter().any(|it| !present.contains_key(*it)) {
+        present = registry.refresh().await?;
+    }
+    let mut missing = BTreeSet::new();
+    for name in names {
+        // A repository that is not there has no images; to ask would be an error each time.
+        let images = if present.contains_key(name) {
+            registry.images(name).await?
+        } else {
+            Images::default()
+        };
+        let of_it = wanted.images.iter().filter(|(it, _)| it == name);
+        missing.extend(
+            of_it
+                .filter(|(_, tag)| !images.tags.contains_key(tag))
+                .cloned(),
+        );
+    }
+    Ok(missing)
+}
+
+/// Fetches images, up to the first that the upstream refuses us.
+async fn fetch(look: &Look, mut record: ObservedRecord, images: Vec<Image>) -> ObservedRecord {
+    let registry = look.registry.at(Priority::Sweep);
+    for image in images {
+        let name = prewarm::name(&image);
+        let (repository, tag) = &image;
+        record.last = Some(name.clone());
+        let missed = match registry.prewarm(repository, tag).await {
+            Ok(Prewarm::Imported { digest }) => {
+                info!(registry = %registry.name(), image = name, digest, "prewarmed");
+                record.cached += 1;
+                continue;
+            }
+            Ok(Prewarm::NotFound) => {
+                record.missed = Some(format!("{name}: the upstream has no such image"));
+                continue;
+            }
+            Ok(
+                Prewarm::UpstreamAccessDenied(why)
+                | Prewarm::UpstreamTooManyRequests(why)
+                | Prewarm::UpstreamUnavailable(why),
+            ) => why,
+            Err(error) => error.to_string(),
+        };
+        record.missed = Some(condition::shortened(&format!("{name}: {missed}")));
+        break;
+    }
+    record
+}
+
+/// The image that was asked for last.
+fn last(recorded: &Targets, end: &End) -> Option<String> {
+    let at = (end.environment.clone(), end.region.clone());
+    recorded
+        .get(&at)?
+        .record
+        .as_ref()?
+        .observed
+        .as_ref()?
+        .last
+        .clone()
+}
+
+/// Keeps what stands in status of what pods use.
+fn keep(recorded: &Targets, ends: &mut [End]) {
+    for end in ends {
+        let at = (end.environment.clone(), end.region.clone());
+        let record = recorded.get(&at).and_then(|it| it.record.as_ref());
+        if let Ok(settled) = &mut end.result
+            && let Outcome::Settled(found) = &mut settled.outcome
+        {
+            found.observed = record.and_then(|it| it.observed.clone());
+        }
+    }
+}
