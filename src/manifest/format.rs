@@ -162,8 +162,11 @@ pub(super) fn is_template(path: &str) -> bool {
 }
 
 fn is_dockerfile(name: &str, extension: &str) -> bool {
+    const OTHERS: [&str; 10] = [
+        "md", "yaml", "yml", "json", "txt", "go", "py", "rs", "js", "ts",
+    ];
     let named = |it: &str| it.starts_with("dockerfile") || it.starts_with("containerfile");
-    named(name) && !matches!(extension, "md" | "yaml" | "yml" | "json" | "txt" | "go")
+    named(name) && !OTHERS.contains(&extension)
         || matches!(extension, "dockerfile" | "containerfile")
 }
 

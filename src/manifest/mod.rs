@@ -16,6 +16,7 @@
 
 mod argo_cd;
 mod compose;
+mod dockerfile;
 mod ecs;
 mod edit;
 mod flux;
@@ -101,12 +102,14 @@ fn read_text(path: &str, format: Format, text: &str) -> Document {
         left: Vec::new(),
         resources: Vec::new(),
     };
-    if format != Format::Kustomize && !may_name_images(text) {
+    let always = matches!(format, Format::Kustomize | Format::Dockerfile);
+    if !always && !may_name_images(text) {
         return document;
     }
     match format {
         Format::HelmTemplate => read_template(&mut document, text),
-        Format::Dockerfile | Format::Terraform | Format::Shell => {
+        Format::Dockerfile => (document.sites, document.left) = dockerfile::read(text),
+        Format::Terraform | Format::Shell => {
             document.left = lines::scan(text, 1, Reason::SourceText);
         }
         Format::Other => {}

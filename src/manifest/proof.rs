@@ -1,6 +1,7 @@
 //! The proof of an edit: the text before and the text after are read and compared value by value,
 //! and differ only where a splice says so.
 
+use super::dockerfile;
 use super::edit::{Splice, Unproven};
 use super::format::Format;
 use super::nested::Block;
@@ -12,6 +13,9 @@ pub(super) fn same_but_for(
     (before, after): (&str, &str),
     splices: &[Splice],
 ) -> Result<(), Unproven> {
+    if format == Format::Dockerfile {
+        return dockerfile::same_but_for((before, after), splices);
+    }
     if !format.is_yaml() {
         return Ok(());
     }

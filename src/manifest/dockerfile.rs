@@ -1,0 +1,400 @@
+//! Dockerfiles and Containerfiles: what stages begin with, what is copied or mounted from images, and
+//! the arguments' defaults that say so. Only a file that begins as a build does is edited.
+//! <https://docs.docker.com/reference/dockerfile/>
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::edit::{Splice, Unproven};
+use super::found::unreadable;
+use super::left::{Left, Reason};
+use super::lines;
+use super::site::{Context, Scalar, Site, Stated, Written};
+use crate::domain::reference::Reference;
+use instruction::{Instruction, Word, directives, instructions};
+use part::{fields, flags, scalar, version_of};
+use variable::{Piece, expand, pieces, variables};
+
+mod instruction;
+mod part;
+mod variable;
+
+/// A base that is no image.
+const NOTHING: &str = "scratch";
+
+/// Reads a Dockerfile: its sites and what is left, each in the order of the text.
+pub(super) fn read(text: &str) -> (Vec<Site>, Vec<Left>) {
+    let mut build = Build::default();
+    for instruction in instructions(text) {
+        build.instruction(&instruction);
+    }
+    build.settle();
+    let Build {
+        mut sites,
+        mut left,
+        bases,
+        ..
+    } = build;
+    let syntax = directives(text).filter(|it| it.name.eq_ignore_ascii_case("syntax"));
+    left.extend(syntax.map(|it| Left {
+        line: it.line,
+        text: it.value.to_owned(),
+        reason: Reason::SourceText,
+    }));
+    sites.sort_by_key(|it| (it.start(), it.line));
+    sites.dedup_by(|a, b| (a.start(), &a.image) == (b.start(), &b.image));
+    let rest = rest(text, &bases, &sites, &left);
+    left.extend(rest);
+    left.sort();
+    left.dedup();
+    (sites, left)
+}
+
+/// Fails unless both texts are the same words in the same places, but for the splices.
+pub(super) fn same_but_for(
+    (before, after): (&str, &str),
+    splices: &[Splice],
+) -> Result<(), Unproven> {
+    let moved = |at: usize| {
+        let passed = splices.iter().filter(|it| it.at.end <= at);
+        passed.fold(at, |at, it| at + it.text.len() - it.at.len())
+    };
+    let words = |text: &str| -> Vec<Vec<(usize, Range<usize>)>> {
+        let words = |it: Instruction| it.words.into_iter().map(|it| (it.line, it.span)).collect();
+        instructions(text).into_iter().map(words).collect()
+    };
+    let mut expected = words(before);
+    for (_, span) in expected.iter_mut().flatten() {
+        *span = moved(span.start)..moved(span.end);
+    }
+    let found = words(after);
+    let differs = expected.iter().zip(&found).find(|(a, b)| a != b);
+    match differs.and_then(|(it, _)| it.first()) {
+        Some((line, _)) => Err(Unproven { line: *line }),
+        None if expected.len() != found.len() => Err(Unproven { line: 1 }),
+        None => Ok(()),
+    }
+}
+
+/// A build as far as it has been read.
+#[derive(Debug, Default)]
+struct Build {
+    /// Whether it begins with what no build begins with: a template, or another language.
+    is_strange: bool,
+    begun: bool,
+    /// The arguments before the first stage, which are those that a base may name.
+    arguments: BTreeMap<String, Argument>,
+    /// The arguments whose values are parts of more than the names of bases.
+    shared: BTreeSet<String>,
+    stages: Vec<String>,
+    /// The lines that say what stages begin with, of which all is said.
+    bases: BTreeSet<usize>,
+    sites: Vec<Site>,
+    left: Vec<Left>,
+    /// The argument whose default a site is, by the site's place.
+    owners: BTreeMap<usize, String>,
+}
+
+/// An argument of the build: its default, or why that cannot be edited.
+#[derive(Debug)]
+struct Argument {
+    line: usize,
+    text: String,
+    default: Result<Scalar, Reason>,
+}
+
+/// Where an image is named.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    line: usize,
+    path: &'a str,
+    stage: Option<&'a str>,
+}
+
+impl Build {
+    fn instruction(&mut self, instruction: &Instruction) {
+        let mut words = instruction.words.as_slice();
+        let keyword = |words: &[Word]| words.first().map(|it| it.text.to_ascii_uppercase());
+        let triggered = keyword(words).is_some_and(|it| it == "ONBUILD");
+        if triggered {
+            words = &words[1..];
+        }
+        let Some(keyword) = keyword(words) else {
+            return;
+        };
+        let words = &words[1..];
+        self.is_strange |= !self.begun && !matches!(&*keyword, "ARG" | "FROM");
+        match &*keyword {
+            "ARG" if !self.begun => words.iter().for_each(|it| self.argument(it)),
+            "FROM" => self.from(words),
+            "COPY" => {
+                for (word, at) in flags(words, "--from=") {
+                    self.source(word, at, "COPY --from", triggered);
+                }
+            }
+            "RUN" => {
+                for (word, at) in flags(words, "--mount=") {
+                    for at in fields(&word.text, at, "from") {
+                        self.source(word, at, "RUN --mount", triggered);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn argument(&mut self, word: &Word) {
+        let Some((name, text)) = word.text.split_once('=') else {
+            // Declared again without a default, it keeps the one that it has.
+            return;
+        };
+        self.shared.extend(variables(text).map(str::to_owned));
+        let default = scalar(word, name.len() + 1..word.text.len());
+        let argument = Argument {
+            line: word.line,
+            text: default.as_ref().map_or(text, |it| &it.text).to_owned(),
+            default,
+        };
+        self.arguments.insert(name.to_owned(), argument);
+    }
+
+    /// `FROM [--platform=…] image [AS stage]`.
+    fn from(&mut self, words: &[Word]) {
+        self.begun = true;
+        self.bases.extend(words.iter().map(|it| it.line));
+        let flags = words.iter().take_while(|it| it.text.starts_with("--"));
+        let words = &words[flags.count()..];
+        let Some(word) = words.first() else {
+            return;
+        };
+        let named = words.get(1);
+        let named = named.is_some_and(|it| it.text.eq_ignore_ascii_case("as"));
+        let stage = words.get(2).filter(|_| named);
+        let stage = stage.map(|it| it.text.to_ascii_lowercase());
+        let place = Place {
+            line: word.line,
+            path: "FROM",
+            stage: stage.as_deref(),
+        };
+        let complete = words.len() == 1 || (words.len() == 3 && named);
+        match scalar(word, 0..word.text.len()) {
+            Ok(scalar) if complete => self.base(&scalar, place),
+            Err(reason) if complete => self.leave(word.line, &word.text, reason),
+            Ok(_) | Err(_) => {
+                let text = words
+                    .iter()
+                    .map(|it| &*it.text)
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                self.leave(word.line, &text, unreadable(&text));
+            }
+        }
+        self.stages.extend(stage);
+    }
+
+    /// What a stage begins with: a name, here or in an argument's default, and perhaps a version.
+    fn base(&mut self, scalar: &Scalar, place: Place<'_>) {
+        let text = &scalar.text;
+        if self
+            .expanded(text)
+            .as_deref()
+            .is_some_and(|it| self.is_no_image(it))
+        {
+            return;
+        }
+        let Some(found) = pieces(text) else {
+            return self.leave(place.line, text, unreadable(text));
+        };
+        let (name, version) = match &*found {
+            [(_, name @ Piece::Text(_))] => (name.clone(), ""),
+            [(_, Piece::Text(name)), ..] => match version_of(name) {
+                Some(at) => (Piece::Text(&name[..at]), &text[at..]),
+                None => return self.composed(place, text),
+            },
+            [(_, variable), rest @ ..] => {
+                let at = rest.first().map_or(text.len(), |it| it.0);
+                let version = &text[at..];
+                if !version.is_empty() && !version.starts_with([':', '@']) {
+                    return self.composed(place, text);
+                }
+                (variable.clone(), version)
+            }
+            [] => return,
+        };
+        self.shared.extend(variables(version).map(str::to_owned));
+        // A mark with nothing after it is that of a version which the build gives.
+        let expanded = self.expanded(version);
+        let version = expanded.filter(|it| version.is_empty() || it.len() > 1);
+        match name {
+            Piece::Text(name) => {
+                let part = Scalar {
+                    span: scalar.span.start..scalar.span.start + name.len(),
+                    text: name.to_owned(),
+                    style: scalar.style,
+                };
+                self.add(part, version.as_deref(), place);
+            }
+            Piece::Variable { name, default } => {
+                self.variable((name, default), version.as_deref(), scalar, place);
+            }
+        }
+    }
+
+    /// A base that an argument names.
+    fn variable(
+        &mut self,
+        (name, default): (&str, Option<Range<usize>>),
+        version: Option<&str>,
+        scalar: &Scalar,
+        place: Place<'_>,
+    ) {
+        let argument = self.arguments.get(name).filter(|it| !it.text.is_empty());
+        let default = default.filter(|it| !it.is_empty());
+        match (argument, default) {
+            (Some(argument), _) => {
+                let line = argument.line;
+                match argument.default.clone() {
+                    Ok(it) if it.text.contains('$') => self.leave(line, &it.text, Reason::Variable),
+                    Ok(it) => {
+                        self.owners.insert(it.span.start, name.to_owned());
+                        let path = &*format!("ARG {name}");
+                        self.add(
+                            it,
+                            version,
+                            Place {
+                                line,
+                                path,
+                                ..place
+                            },
+                        );
+                    }
+                    Err(reason) => self.leave(line, &argument.text.clone(), reason),
+                }
+            }
+            (None, Some(default)) if !scalar.text[default.clone()].contains('$') => {
+                let start = scalar.span.start;
+                let part = Scalar {
+                    span: start + default.start..start + default.end,
+                    text: scalar.text[default].to_owned(),
+                    style: scalar.style,
+                };
+                self.add(part, version, place);
+            }
+            (None, Some(_)) => self.leave(place.line, &scalar.text, Reason::Variable),
+            (None, None) => self.leave(place.line, &scalar.text, Reason::NoDefault),
+        }
+    }
+
+    /// A name of which a part is a variable's.
+    fn composed(&mut self, place: Place<'_>, text: &str) {
+        self.shared.extend(variables(text).map(str::to_owned));
+        self.leave(place.line, text, Reason::Variable);
+    }
+
+    /// What `COPY` and `RUN` take from a stage or an image; no variables are expanded there.
+    fn source(&mut self, word: &Word, at: Range<usize>, path: &str, triggered: bool) {
+        let scalar = match scalar(word, at.clone()) {
+            Ok(it) => it,
+            Err(reason) => return self.leave(word.line, &word.text[at], reason),
+        };
+        let text = &scalar.text;
+        if text.parse::<usize>().is_ok() || self.is_no_image(text) {
+            return;
+        }
+        // A trigger runs in another build, which has stages of its own.
+        if triggered && !text.contains(['/', ':', '$']) {
+            return self.leave(word.line, text, Reason::UnknownField);
+        }
+        let line = word.line;
+        let stage = self.stages.last().cloned();
+        let stage = stage.as_deref();
+        self.add(scalar, Some(""), Place { line, path, stage });
+    }
+
+    fn expanded(&self, text: &str) -> Option<String> {
+        expand(text, &|name| {
+            self.arguments.get(name).map(|it| it.text.clone())
+        })
+    }
+
+    fn is_no_image(&self, name: &str) -> bool {
+        name == NOTHING || self.stages.iter().any(|it| it.eq_ignore_ascii_case(name))
+    }
+
+    /// A site of a name and a version, `None` if that is only known to the build.
+    fn add(&mut self, name: Scalar, version: Option<&str>, place: Place<'_>) {
+        let image = format!("{}{}", name.text, version.unwrap_or_default());
+        if Reference::parse(&image).is_err() {
+            return self.leave(place.line, &image, unreadable(&image));
+        }
+        let written = match version {
+            Some("") => Written::Whole(name),
+            _ => Written::Parts {
+                registry: None,
+                repository: name,
+            },
+        };
+        self.sites.push(Site {
+            line: place.line,
+            image,
+            registry: Stated::Here,
+            tag: match version {
+                Some(_) => Stated::Here,
+                None => Stated::Elsewhere,
+            },
+            context: Context {
+                path: place.path.to_owned(),
+                container: place.stage.map(str::to_owned),
+                ..Context::default()
+            },
+            written,
+        });
+    }
+
+    fn leave(&mut self, line: usize, text: &str, reason: Reason) {
+        self.left.push(Left {
+            line,
+            text: lines::shortened(text),
+            reason,
+        });
+    }
+
+    /// Takes back the sites that are not to be edited after all.
+    fn settle(&mut self) {
+        for site in std::mem::take(&mut self.sites) {
+            let owner = self.owners.get(&site.start());
+            if self.is_strange {
+                self.leave(site.line, &site.image, Reason::SourceText);
+            } else if owner.is_some_and(|it| self.shared.contains(it)) {
+                self.leave(site.line, &site.image, Reason::PartShared);
+            } else {
+                self.sites.push(site);
+            }
+        }
+    }
+}
+
+/// What lines name of which nothing has been said: comments, scripts, labels.
+fn rest(text: &str, bases: &BTreeSet<usize>, sites: &[Site], left: &[Left]) -> Vec<Left> {
+    let sites = sites.iter().map(|it| (it.line, &*it.image));
+    let told: BTreeSet<(usize, &str)> = sites
+        .chain(left.iter().map(|it| (it.line, &*it.text)))
+        .collect();
+    let mut rest = Vec::new();
+    for (i, line) in text.lines().enumerate() {
+        let reason = match line.trim_start().strip_prefix('#') {
+            Some(_) => Reason::Comment,
+            None => Reason::SourceText,
+        };
+        let of_line = || told.range((i + 1, "")..(i + 2, ""));
+        let new = |it: &Left| !of_line().any(|(_, told)| told.contains(&it.text));
+        if bases.contains(&(i + 1)) {
+            continue;
+        }
+        rest.extend(lines::scan(line, i + 1, reason).into_iter().filter(new));
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests;
