@@ -37,7 +37,7 @@ pub(super) struct Directive<'a> {
 /// The parser directives of a text.
 pub(super) fn directives(text: &str) -> impl Iterator<Item = Directive<'_>> {
     let lines = text.trim_start_matches('\u{feff}').lines();
-    let found = lines.enumerate().map_while(|(i, line)| {
+    lines.enumerate().map_while(|(i, line)| {
         let (name, value) = line.trim_start().strip_prefix('#')?.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
         let is_name = name.bytes().all(|it| it.is_ascii_alphanumeric());
@@ -46,8 +46,7 @@ pub(super) fn directives(text: &str) -> impl Iterator<Item = Directive<'_>> {
             name,
             value,
         })
-    });
-    found
+    })
 }
 
 /// The instructions of a text.
