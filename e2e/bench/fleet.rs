@@ -79,7 +79,8 @@ pub(crate) fn accounts() -> String {
             text,
             "---\napiVersion: ecr-operator.dev/v1alpha1\nkind: EnvironmentAccount\n\
              metadata: {{name: {name}}}\nspec:\n  accountId: \"{account}\"\n  region: eu-central-1\n  \
-             assumeRole: {{roleArn: \"arn:aws:iam::{account}:role/ecr-operator\"}}\n  grants:\n  - \
+             assumeRole: {{roleArn: \"arn:aws:iam::{account}:role/ecr-operator\"}}\n  \
+             allowedPrincipals: {{accounts: [\"444444444444\"]}}\n  grants:\n  - \
              namespaceSelector: {{}}\n    repositoryPrefixes: [\"{{namespace}}/\"]\n"
         )
         .expect("a String takes whatever is written to it");
