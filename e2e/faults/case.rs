@@ -125,14 +125,18 @@ impl Case {
         }
     }
 
-    /// An `EnvironmentAccount` of this account that every namespace may use; `more` is merged into
-    /// its spec.
+    /// An `EnvironmentAccount` of this account that every namespace may use, and whose repositories
+    /// others may; `more` is merged into its spec.
     pub(super) async fn environment(&self, name: &str, account: &str, more: Value) {
         let mut spec = json!({
             "accountId": account,
             "region": REGION,
             "assumeRole": {"roleArn": format!("arn:aws:iam::{account}:role/ecr-operator")},
             "grants": [{"namespaceSelector": {}, "repositoryPrefixes": ["{namespace}/"]}],
+            "allowedPrincipals": {
+                "accounts": ["444444444444", "555555555555", "666666666666", "777777777777"],
+                "organizations": ["o-abc1234567"],
+            },
         });
         json_patch::merge(&mut spec, &more);
         let object = json!({

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 
-use super::world::repository_name;
+use super::repository::granted_name;
 use super::{Environment, Stopped, World, pull_through};
 use crate::api::image_repository::ImageRepositorySpec;
 use crate::api::settings::Encryption;
@@ -47,7 +47,7 @@ pub fn uses(object: &EnvironmentAccount, environment: &Environment, world: &Worl
     let mut keys: BTreeSet<String> = BTreeSet::new();
     let defaults = object.spec.defaults.as_ref();
     for repository in world.repositories_in(&name) {
-        if let Ok(repository) = repository_name(repository).parse::<RepositoryName>() {
+        if let Ok(repository) = granted_name(repository, object, world) {
             let first = repository.as_str().split('/').next().unwrap_or_default();
             let example = repositories.entry(first.to_owned());
             let example = example.or_insert_with(|| repository.clone());
