@@ -47,12 +47,13 @@ pub fn uses(object: &EnvironmentAccount, environment: &Environment, world: &Worl
     let mut keys: BTreeSet<String> = BTreeSet::new();
     let defaults = object.spec.defaults.as_ref();
     for repository in world.repositories_in(&name) {
-        if let Ok(repository) = granted_name(repository, object, world) {
-            let first = repository.as_str().split('/').next().unwrap_or_default();
-            let example = repositories.entry(first.to_owned());
-            let example = example.or_insert_with(|| repository.clone());
-            *example = repository.min(example.clone());
-        }
+        let Ok(granted) = granted_name(repository, object, world) else {
+            continue;
+        };
+        let first = granted.as_str().split('/').next().unwrap_or_default();
+        let example = repositories.entry(first.to_owned());
+        let example = example.or_insert_with(|| granted.clone());
+        *example = granted.min(example.clone());
         let said = encryption(&repository.spec, &name);
         let said = said.or(defaults.and_then(|it| it.encryption.as_ref()));
         keys.extend(said.and_then(|it| it.kms_key.clone()));

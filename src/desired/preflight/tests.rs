@@ -21,8 +21,14 @@ spec:
       kmsKey: arn:aws:kms:us-east-1:333333333333:key/1
 ---
 kind: ImageRepository
-metadata: {name: base, namespace: web, uid: r3}
+metadata: {name: base, namespace: payments, uid: r3}
 spec: {environments: [prod], repositoryName: shared/base}
+---
+kind: ImageRepository
+metadata: {name: ungranted, namespace: web, uid: r4}
+spec:
+  environments: [prod]
+  encryption: {type: KMS, kmsKey: "arn:aws:kms:us-east-1:333333333333:key/2"}
 ---
 kind: PullThroughRule
 metadata: {name: quay}
