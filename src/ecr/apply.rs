@@ -98,7 +98,7 @@ impl Registry {
             send = send.encryption_configuration(wire_encryption(encryption).map_err(invalid)?);
         }
         let send = send.set_tags(Some(wire_tags(tags).map_err(invalid)?));
-        let answer = self.call(CALL, send.send()).await?;
+        let answer = self.call(CALL, || send.clone().send()).await?;
         if let Some(observed) = answer.repository().and_then(observed) {
             let made = Observed {
                 tags: tags.clone(),
@@ -119,7 +119,7 @@ impl Registry {
         let send = send
             .image_tag_mutability(mode)
             .set_image_tag_mutability_exclusion_filters(filters);
-        self.call(CALL, send.send()).await?;
+        self.call(CALL, || send.clone().send()).await?;
         self.memory.wrote(name, |it| it.mutability = to.clone());
         Ok(())
     }
@@ -128,8 +128,10 @@ impl Registry {
         let send = self.session.write.put_image_scanning_configuration();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
         let send = send.image_scanning_configuration(wire_scanning(scan));
-        self.call(Operation::PutImageScanningConfiguration, send.send())
-            .await?;
+        self.call(Operation::PutImageScanningConfiguration, || {
+            send.clone().send()
+        })
+        .await?;
         self.memory.wrote(name, |it| it.scan_on_push = scan);
         Ok(())
     }
@@ -142,8 +144,10 @@ impl Registry {
         // Without `force` ECR refuses a policy that would lock its author out.
         let send = self.session.write.set_repository_policy();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let send = send.policy_text(document.as_str()).send();
-        let answer = self.call(Operation::SetRepositoryPolicy, send).await?;
+        let send = send.policy_text(document.as_str());
+        let answer = self
+            .call(Operation::SetRepositoryPolicy, || send.clone().send())
+            .await?;
         let now = documents::policy(answer.policy_text);
         self.memory.wrote(name, |it| it.policy = now);
         Ok(())
@@ -152,7 +156,7 @@ impl Registry {
     async fn delete_policy(&self, name: &RepositoryName) -> Result<(), Error> {
         let send = self.session.write.delete_repository_policy();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let answer = self.call(Operation::DeleteRepositoryPolicy, send.send());
+        let answer = self.call(Operation::DeleteRepositoryPolicy, || send.clone().send());
         found(answer.await, &["RepositoryPolicyNotFoundException"])?;
         self.memory.wrote(name, |it| it.policy = Reading::Absent);
         Ok(())
@@ -165,8 +169,10 @@ impl Registry {
     ) -> Result<(), Error> {
         let send = self.session.write.put_lifecycle_policy();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let send = send.lifecycle_policy_text(document.as_str()).send();
-        let answer = self.call(Operation::PutLifecyclePolicy, send).await?;
+        let send = send.lifecycle_policy_text(document.as_str());
+        let answer = self
+            .call(Operation::PutLifecyclePolicy, || send.clone().send())
+            .await?;
         let now = documents::lifecycle(answer.lifecycle_policy_text);
         self.memory.wrote(name, |it| it.lifecycle = now);
         Ok(())
@@ -175,7 +181,7 @@ impl Registry {
     async fn delete_lifecycle(&self, name: &RepositoryName) -> Result<(), Error> {
         let send = self.session.write.delete_lifecycle_policy();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let answer = self.call(Operation::DeleteLifecyclePolicy, send.send());
+        let answer = self.call(Operation::DeleteLifecyclePolicy, || send.clone().send());
         found(answer.await, &["LifecyclePolicyNotFoundException"])?;
         self.memory.wrote(name, |it| it.lifecycle = Reading::Absent);
         Ok(())
@@ -190,7 +196,8 @@ impl Registry {
         let wire = wire_tags(tags).map_err(|error| self.invalid(CALL, &error))?;
         let send = self.session.write.tag_resource();
         let send = send.resource_arn(self.name.repository_arn(name));
-        self.call(CALL, send.set_tags(Some(wire)).send()).await?;
+        let send = send.set_tags(Some(wire));
+        self.call(CALL, || send.clone().send()).await?;
         self.memory.wrote(name, |it| it.tags.extend(tags.clone()));
         Ok(())
     }
@@ -198,10 +205,9 @@ impl Registry {
     async fn untag(&self, name: &RepositoryName, keys: &BTreeSet<String>) -> Result<(), Error> {
         let send = self.session.write.untag_resource();
         let send = send.resource_arn(self.name.repository_arn(name));
-        let send = send
-            .set_tag_keys(Some(keys.iter().cloned().collect()))
-            .send();
-        self.call(Operation::UntagResource, send).await?;
+        let send = send.set_tag_keys(Some(keys.iter().cloned().collect()));
+        self.call(Operation::UntagResource, || send.clone().send())
+            .await?;
         let keep = |it: &mut Observed| it.tags.retain(|key, _| !keys.contains(key));
         self.memory.wrote(name, keep);
         Ok(())
@@ -210,8 +216,10 @@ impl Registry {
     async fn delete(&self, name: &RepositoryName, force: Option<bool>) -> Result<(), Error> {
         let send = self.session.write.delete_repository();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let send = send.set_force(force).send();
-        let answer = self.call(Operation::DeleteRepository, send).await;
+        let send = send.set_force(force);
+        let answer = self
+            .call(Operation::DeleteRepository, || send.clone().send())
+            .await;
         found(answer, &["RepositoryNotFoundException"])?;
         self.memory.gone(name);
         Ok(())

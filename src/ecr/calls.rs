@@ -1,14 +1,18 @@
 //! Counts of what was called, for metrics: by operation and by what came of it, never by
-//! repository. Also the interceptor that tells the limiter of every attempt that the SDK makes.
+//! repository. Also what tells the limiter of every attempt that the SDK makes, and the SDK which
+//! attempts are the gate's to make.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_sdk_ecr::config::http::HttpResponse;
 use aws_sdk_ecr::config::interceptors::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
+use aws_sdk_ecr::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_ecr::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use serde::Deserialize;
@@ -136,20 +140,44 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let throttled = context
-            .response()
-            .filter(|it| !it.status().is_success())
-            .and_then(|it| it.body().bytes())
-            .is_some_and(says_throttled);
-        if throttled && let Some(operation) = operation(config) {
+        if context.response().is_some_and(is_throttled)
+            && let Some(operation) = operation(config)
+        {
             self.0.throttled(operation);
         }
         Ok(())
     }
 }
 
+/// Leaves it to the gate to make a throttled call again: there the urgent go first, and whoever
+/// waits takes up no slot. What else fails for a moment the SDK tries again itself.
+#[derive(Debug)]
+pub(super) struct NotWhenThrottled;
+
+impl ClassifyRetry for NotWhenThrottled {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        if context.response().is_some_and(is_throttled) {
+            RetryAction::RetryForbidden
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "NotWhenThrottled"
+    }
+}
+
 fn operation(config: &ConfigBag) -> Option<Operation> {
     Operation::named(config.load::<Metadata>()?.name())
+}
+
+fn is_throttled(response: &HttpResponse) -> bool {
+    let body = response
+        .body()
+        .bytes()
+        .filter(|_| !response.status().is_success());
+    body.is_some_and(says_throttled)
 }
 
 /// Throttling is no error of ECR's model, so its code is read where AWS's JSON protocols put it:

@@ -22,6 +22,12 @@ const UNDER_WAY: usize = 32;
 /// A registry that objected to our rate this recently is called throttled.
 const RECENTLY: Duration = Duration::from_secs(60);
 
+/// Turns of one call that AWS throttles; what comes then is for whoever asked to decide.
+const TURNS: u32 = 3;
+
+/// A call under way.
+pub(super) type Sent<'a, T, E> = BoxFuture<'a, Result<T, SdkError<E, HttpResponse>>>;
+
 /// How a registry takes our calls at present.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Health {
@@ -54,18 +60,27 @@ impl Gate {
         })
     }
 
-    /// Waits for its turn, makes the call that `send` is, and learns from what comes of it. Dropping
+    /// Waits for its turn, makes the call that `send` begins, and learns from what comes of it. Where
+    /// AWS asks for fewer calls it waits for another turn, behind whoever is more urgent. Dropping
     /// the future before its turn makes no call; dropping it later makes no further attempt.
-    pub(super) async fn call<T, E>(
+    pub(super) async fn call<'a, T, E>(
         &self,
         operation: Operation,
         priority: Priority,
-        send: BoxFuture<'_, Result<T, SdkError<E, HttpResponse>>>,
+        send: &(dyn Fn() -> Sent<'a, T, E> + Send + Sync),
     ) -> Result<T, Error>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let answer = self.pass(operation, priority, send).await;
+        let mut turns = 1;
+        let answer = loop {
+            let answer = self.pass(operation, priority, send).await;
+            let throttled = |it: &Error| it.kind == ErrorKind::Throttled;
+            if turns == TURNS || !answer.as_ref().is_err_and(throttled) {
+                break answer;
+            }
+            turns += 1;
+        };
         self.counted(operation, answer)
     }
 
@@ -74,7 +89,7 @@ impl Gate {
     pub(super) async fn ask_elsewhere<T, E>(
         &self,
         operation: Operation,
-        send: BoxFuture<'_, Result<T, SdkError<E, HttpResponse>>>,
+        send: Sent<'_, T, E>,
     ) -> Result<T, Error>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -93,11 +108,11 @@ impl Gate {
         answer
     }
 
-    async fn pass<T, E>(
+    async fn pass<'a, T, E>(
         &self,
         operation: Operation,
         priority: Priority,
-        send: BoxFuture<'_, Result<T, SdkError<E, HttpResponse>>>,
+        send: &(dyn Fn() -> Sent<'a, T, E> + Send + Sync),
     ) -> Result<T, Error>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -105,7 +120,7 @@ impl Gate {
         let refused = |Silent| self.refused(operation);
         let _slot = self.turn(operation, priority).await.map_err(refused)?;
         let pass = self.breaker.pass().map_err(refused)?;
-        match send.await {
+        match send().await {
             Ok(output) => {
                 pass.answered();
                 self.limiter.answered(operation);

@@ -25,8 +25,8 @@ impl Registry {
             let send = self.session.read.describe_images();
             let send = send.registry_id(self.id()).repository_name(name.as_str());
             let send = send.filter(active.build()).max_results(IMAGES_A_PAGE);
-            let send = send.set_next_token(next).send();
-            let answer = self.call(CALL, send).await;
+            let send = send.set_next_token(next);
+            let answer = self.call(CALL, || send.clone().send()).await;
             let Some(page) = found(answer, &["RepositoryNotFoundException"])? else {
                 return Ok(Images::default());
             };
@@ -58,7 +58,8 @@ impl Registry {
             let send = self.session.read.describe_images();
             let send = send.registry_id(self.id()).repository_name(name.as_str());
             let send = send.filter(any.build()).max_results(IMAGES_A_PAGE);
-            let answer = self.call(CALL, send.set_next_token(next).send()).await;
+            let send = send.set_next_token(next);
+            let answer = self.call(CALL, || send.clone().send()).await;
             let Some(page) = found(answer, &["RepositoryNotFoundException"])? else {
                 return Ok(Holdings::Nothing);
             };

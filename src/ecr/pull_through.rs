@@ -61,8 +61,8 @@ impl Registry {
         loop {
             let send = self.session.read.describe_pull_through_cache_rules();
             let send = send.registry_id(self.id()).max_results(RULES_A_PAGE);
-            let send = send.set_next_token(next).send();
-            let page = self.call(CALL, send).await?;
+            let send = send.set_next_token(next);
+            let page = self.call(CALL, || send.clone().send()).await?;
             let listed = self.items(CALL, page.pull_through_cache_rules)?;
             rules.extend(listed.iter().map(|it| {
                 let observed = observed(it);
@@ -89,9 +89,10 @@ impl Registry {
                     .registry_id(self.id())
                     .ecr_repository_prefix(prefix.as_str())
                     .set_credential_arn(credential.as_ref().map(ToString::to_string))
-                    .set_custom_role_arn(role.as_ref().map(ToString::to_string))
-                    .send();
-                let update = self.call(Operation::UpdatePullThroughCacheRule, send);
+                    .set_custom_role_arn(role.as_ref().map(ToString::to_string));
+                let update = self.call(Operation::UpdatePullThroughCacheRule, || {
+                    send.clone().send()
+                });
                 update.await.map(|_| ())
             }
         }
@@ -113,9 +114,10 @@ impl Registry {
             .upstream_registry_url(source.url())
             .upstream_repository_prefix(upstream_prefix.as_str())
             .set_credential_arn(credential.as_ref().map(ToString::to_string))
-            .set_custom_role_arn(role.as_ref().map(ToString::to_string))
-            .send();
-        let create = self.call(Operation::CreatePullThroughCacheRule, send);
+            .set_custom_role_arn(role.as_ref().map(ToString::to_string));
+        let create = self.call(Operation::CreatePullThroughCacheRule, || {
+            send.clone().send()
+        });
         create.await.map(|_| ())
     }
 
@@ -126,7 +128,9 @@ impl Registry {
             .registry_id(self.id())
             .ecr_repository_prefix(prefix.as_str());
         let answer = self
-            .call(Operation::ValidatePullThroughCacheRule, send.send())
+            .call(Operation::ValidatePullThroughCacheRule, || {
+                send.clone().send()
+            })
             .await;
         let answer = found(answer, &["PullThroughCacheRuleNotFoundException"])?;
         Ok(answer.map(|it| {
@@ -145,8 +149,11 @@ impl Registry {
         let send = send.registry_id(self.id()).repository_name(name.as_str());
         let send = send.image_ids(ImageIdentifier::builder().image_tag(tag).build());
         let accepted = MANIFESTS.map(str::to_owned).to_vec();
-        let send = send.set_accepted_media_types(Some(accepted)).send();
-        match self.call(Operation::BatchGetImage, send).await {
+        let send = send.set_accepted_media_types(Some(accepted));
+        match self
+            .call(Operation::BatchGetImage, || send.clone().send())
+            .await
+        {
             Ok(answer) => match (answer.images().first(), answer.failures().first()) {
                 (Some(image), _) => Ok(imported(image)),
                 (None, Some(failure)) => self.failed(failure),

@@ -42,7 +42,7 @@ impl Intercept for Answered {
 }
 
 /// Sends this in place of what the SDK wrote, before it is signed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Body(pub(super) Value);
 
 impl Intercept for Body {

@@ -77,20 +77,21 @@ impl Registry {
         self.memory.seen(name)
     }
 
-    /// Makes the call that `send` is, when its turn has come. The SDK's futures are large, so each
-    /// is put on the heap once, here.
-    pub(super) fn call<'a, T, E>(
+    /// Makes the call that `send` begins, when its turn has come, and again where AWS asks for fewer
+    /// calls. The SDK's futures are large, so each is put on the heap, here.
+    pub(super) fn call<'a, T, E, F>(
         &'a self,
         operation: Operation,
-        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+        send: impl Fn() -> F + Send + Sync + 'a,
     ) -> impl Future<Output = Result<T, Error>> + Send + 'a
     where
         T: Send + 'a,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
     {
-        let send = send.boxed();
+        let send = move || send().boxed();
         async move {
-            let answer = self.gate.call(operation, self.priority, send).await;
+            let answer = self.gate.call(operation, self.priority, &send).await;
             if let Err(error) = &answer
                 && matches!(
                     error.kind,

@@ -156,42 +156,56 @@ impl Registry {
         match change {
             Change::PutReplicationConfiguration(it) => self.put_replication(it).await,
             Change::PutRegistryScanningConfiguration(document) => {
-                let send = write.put_registry_scanning_configuration().customize();
-                let send = send.interceptor(Body(document.clone())).send();
+                let send = write.put_registry_scanning_configuration();
+                let send = || {
+                    let send = send.clone().customize();
+                    send.interceptor(Body(document.clone())).send()
+                };
                 let put = self.call(Operation::PutRegistryScanningConfiguration, send);
                 put.await.map(drop)
             }
             Change::PutSigningConfiguration(it) => self.put_signing(it).await,
             Change::DeleteSigningConfiguration => {
-                let send = write.delete_signing_configuration().send();
-                let gone = self.call(Operation::DeleteSigningConfiguration, send).await;
+                let send = write.delete_signing_configuration();
+                let gone = self
+                    .call(Operation::DeleteSigningConfiguration, || {
+                        send.clone().send()
+                    })
+                    .await;
                 found(gone, &["SigningConfigurationNotFoundException"]).map(drop)
             }
             Change::PutRegistryPolicy(text) => {
-                let send = write.put_registry_policy().policy_text(text).send();
-                let put = self.call(Operation::PutRegistryPolicy, send);
+                let send = write.put_registry_policy().policy_text(text);
+                let put = self.call(Operation::PutRegistryPolicy, || send.clone().send());
                 put.await.map(drop)
             }
             Change::DeleteRegistryPolicy => {
-                let send = write.delete_registry_policy().send();
-                let gone = self.call(Operation::DeleteRegistryPolicy, send).await;
+                let send = write.delete_registry_policy();
+                let gone = self
+                    .call(Operation::DeleteRegistryPolicy, || send.clone().send())
+                    .await;
                 found(gone, &["RegistryPolicyNotFoundException"]).map(drop)
             }
             Change::PutAccountSetting(setting, value) => {
                 let send = write.put_account_setting().name(setting.name());
-                let put = self.call(Operation::PutAccountSetting, send.value(*value).send());
+                let send = send.value(*value);
+                let put = self.call(Operation::PutAccountSetting, || send.clone().send());
                 put.await.map(drop)
             }
             Change::RegisterPullTimeUpdateExclusion(arn) => {
                 let send = write.register_pull_time_update_exclusion();
-                let send = send.principal_arn(arn).send();
-                let put = self.call(Operation::RegisterPullTimeUpdateExclusion, send);
+                let send = send.principal_arn(arn);
+                let put = self.call(Operation::RegisterPullTimeUpdateExclusion, || {
+                    send.clone().send()
+                });
                 found(put.await, &["ExclusionAlreadyExistsException"]).map(drop)
             }
             Change::DeregisterPullTimeUpdateExclusion(arn) => {
                 let send = write.deregister_pull_time_update_exclusion();
-                let send = send.principal_arn(arn).send();
-                let gone = self.call(Operation::DeregisterPullTimeUpdateExclusion, send);
+                let send = send.principal_arn(arn);
+                let gone = self.call(Operation::DeregisterPullTimeUpdateExclusion, || {
+                    send.clone().send()
+                });
                 found(gone.await, &["ExclusionNotFoundException"]).map(drop)
             }
         }
@@ -202,7 +216,10 @@ impl Registry {
         let send = self.session.write.put_replication_configuration();
         let send = send.set_replication_configuration(empty.build().ok());
         let body = Body(json!({"replicationConfiguration": document}));
-        let send = send.customize().interceptor(body).send();
+        let send = || {
+            let send = send.clone().customize();
+            send.interceptor(body.clone()).send()
+        };
         let put = self.call(Operation::PutReplicationConfiguration, send);
         put.await.map(drop)
     }
@@ -212,7 +229,10 @@ impl Registry {
         let send = self.session.write.put_signing_configuration();
         let send = send.set_signing_configuration(empty.build().ok());
         let body = Body(json!({"signingConfiguration": document}));
-        let send = send.customize().interceptor(body).send();
+        let send = || {
+            let send = send.clone().customize();
+            send.interceptor(body.clone()).send()
+        };
         let put = self.call(Operation::PutSigningConfiguration, send);
         put.await.map(drop)
     }
@@ -220,9 +240,12 @@ impl Registry {
     async fn replication(&self) -> Result<Value, Error> {
         const CALL: Operation = Operation::DescribeRegistry;
         let answer = Answered::default();
-        let send = self.session.read.describe_registry().customize();
-        self.call(CALL, send.interceptor(answer.clone()).send())
-            .await?;
+        let send = self.session.read.describe_registry();
+        let send = || {
+            let send = send.clone().customize();
+            send.interceptor(answer.clone()).send()
+        };
+        self.call(CALL, send).await?;
         self.object(CALL, &answer, "replicationConfiguration")
     }
 
@@ -230,7 +253,10 @@ impl Registry {
         const CALL: Operation = Operation::GetRegistryScanningConfiguration;
         let answer = Answered::default();
         let send = self.session.read.get_registry_scanning_configuration();
-        let send = send.customize().interceptor(answer.clone()).send();
+        let send = || {
+            let send = send.clone().customize();
+            send.interceptor(answer.clone()).send()
+        };
         self.call(CALL, send).await?;
         self.object(CALL, &answer, "scanningConfiguration")
     }
@@ -238,8 +264,11 @@ impl Registry {
     async fn signing(&self) -> Result<Reading<Value>, Error> {
         const CALL: Operation = Operation::GetSigningConfiguration;
         let answer = Answered::default();
-        let send = self.session.read.get_signing_configuration().customize();
-        let send = send.interceptor(answer.clone()).send();
+        let send = self.session.read.get_signing_configuration();
+        let send = || {
+            let send = send.clone().customize();
+            send.interceptor(answer.clone()).send()
+        };
         let called = self.call(CALL, send).await;
         Ok(
             match found(called, &["SigningConfigurationNotFoundException"])? {
@@ -250,8 +279,10 @@ impl Registry {
     }
 
     async fn registry_policy(&self) -> Result<Reading<String>, Error> {
-        let send = self.session.read.get_registry_policy().send();
-        let answer = self.call(Operation::GetRegistryPolicy, send).await;
+        let send = self.session.read.get_registry_policy();
+        let answer = self
+            .call(Operation::GetRegistryPolicy, || send.clone().send())
+            .await;
         let answer = found(answer, &["RegistryPolicyNotFoundException"])?;
         let text = answer.and_then(|it| it.policy_text);
         Ok(text.map_or(Reading::Absent, Reading::Present))
@@ -259,8 +290,10 @@ impl Registry {
 
     async fn account_setting(&self, setting: Setting) -> Result<String, Error> {
         let send = self.session.read.get_account_setting();
-        let send = send.name(setting.name()).send();
-        let answer = self.call(Operation::GetAccountSetting, send).await?;
+        let send = send.name(setting.name());
+        let answer = self
+            .call(Operation::GetAccountSetting, || send.clone().send())
+            .await?;
         Ok(answer.value.unwrap_or_default())
     }
 
@@ -271,7 +304,7 @@ impl Registry {
         loop {
             let send = self.session.read.list_pull_time_update_exclusions();
             let send = send.max_results(EXCLUSIONS_A_PAGE).set_next_token(next);
-            let page = self.call(CALL, send.send()).await?;
+            let page = self.call(CALL, || send.clone().send()).await?;
             all.extend(self.items(CALL, page.pull_time_update_exclusions)?);
             next = page.next_token;
             if next.is_none() {

@@ -87,8 +87,8 @@ impl Registry {
         let any = ListImagesFilter::builder().image_status(ImageStatusFilter::Any);
         let send = self.session.read.list_images();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let send = send.filter(any.build()).max_results(1).send();
-        let answer = self.call(CALL, send).await;
+        let send = send.filter(any.build()).max_results(1);
+        let answer = self.call(CALL, || send.clone().send()).await;
         let Some(page) = found(answer, &["RepositoryNotFoundException"])? else {
             return Ok(Contents::Empty);
         };
@@ -127,7 +127,7 @@ impl Registry {
         const CALL: Operation = Operation::DescribeRepositories;
         let send = self.session.read.describe_repositories();
         let send = send.registry_id(self.id()).repository_names(name.as_str());
-        let answer = self.call(CALL, send.send()).await;
+        let answer = self.call(CALL, || send.clone().send()).await;
         let Some(page) = found(answer, &["RepositoryNotFoundException"])? else {
             return Ok(None);
         };
@@ -143,8 +143,10 @@ impl Registry {
 
     async fn tags(&self, arn: &str) -> Result<Tags, Error> {
         let send = self.session.read.list_tags_for_resource();
-        let send = send.resource_arn(arn).send();
-        let answer = self.call(Operation::ListTagsForResource, send).await?;
+        let send = send.resource_arn(arn);
+        let answer = self
+            .call(Operation::ListTagsForResource, || send.clone().send())
+            .await?;
         let tags = answer.tags.unwrap_or_default();
         Ok(tags.into_iter().map(|it| (it.key, it.value)).collect())
     }
@@ -152,7 +154,9 @@ impl Registry {
     async fn policy(&self, name: &RepositoryName) -> Result<Reading<policy::Document>, Error> {
         let send = self.session.read.get_repository_policy();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let answer = self.call(Operation::GetRepositoryPolicy, send.send()).await;
+        let answer = self
+            .call(Operation::GetRepositoryPolicy, || send.clone().send())
+            .await;
         let answer = found(answer, &["RepositoryPolicyNotFoundException"])?;
         Ok(documents::policy(answer.and_then(|it| it.policy_text)))
     }
@@ -163,7 +167,9 @@ impl Registry {
     ) -> Result<Reading<lifecycle::Document>, Error> {
         let send = self.session.read.get_lifecycle_policy();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let answer = self.call(Operation::GetLifecyclePolicy, send.send()).await;
+        let answer = self
+            .call(Operation::GetLifecyclePolicy, || send.clone().send())
+            .await;
         let answer = found(answer, &["LifecyclePolicyNotFoundException"])?;
         Ok(documents::lifecycle(
             answer.and_then(|it| it.lifecycle_policy_text),
@@ -177,8 +183,8 @@ impl Registry {
         loop {
             let send = self.session.read.describe_repositories();
             let send = send.registry_id(self.id()).max_results(REPOSITORIES_A_PAGE);
-            let send = send.set_next_token(next).send();
-            let page = self.call(CALL, send).await?;
+            let send = send.set_next_token(next);
+            let page = self.call(CALL, || send.clone().send()).await?;
             for repository in &self.items(CALL, page.repositories)? {
                 match (repository_name(repository), observed(repository)) {
                     (Some(name), Some(observed)) => {
@@ -205,8 +211,8 @@ impl Registry {
             let send = self.session.tagging.get_resources();
             let send = send.resource_type_filters("ecr:repository");
             let send = send.resources_per_page(TAGGED_A_PAGE);
-            let send = send.set_pagination_token(next).send();
-            let page = self.call(CALL, send).await?;
+            let send = send.set_pagination_token(next);
+            let page = self.call(CALL, || send.clone().send()).await?;
             for resource in self.items(CALL, page.resource_tag_mapping_list)? {
                 let arn = resource.resource_arn.unwrap_or_default();
                 let name = arn.split_once(":repository/").map(|(_, it)| it);

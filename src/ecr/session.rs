@@ -15,7 +15,7 @@ use aws_sdk_ecr::config::{IdentityCache, Region};
 use futures::FutureExt;
 use tokio::time::Instant;
 
-use super::calls::Attempts;
+use super::calls::{Attempts, NotWhenThrottled};
 use super::error::{Error, ErrorKind};
 use super::gate::Gate;
 use super::operation::Operation;
@@ -94,12 +94,14 @@ impl Session {
         let ecr = with_endpoint(&config, endpoints.ecr.as_deref());
         let ecr = aws_sdk_ecr::config::Builder::from(&ecr)
             .retry_partition(partition.clone())
+            .retry_classifier(NotWhenThrottled)
             .interceptor(Attempts(gate.clone()));
         let write = timeout_config(timeouts, timeouts.write);
         let write = ecr.clone().timeout_config(write).build();
         let tagging = with_endpoint(&config, endpoints.tagging.as_deref());
         let tagging = aws_sdk_resourcegroupstagging::config::Builder::from(&tagging)
             .retry_partition(partition.clone())
+            .retry_classifier(NotWhenThrottled)
             .interceptor(Attempts(gate.clone()))
             .build();
         let iam = with_endpoint(&config, endpoints.iam.as_deref());

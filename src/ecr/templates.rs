@@ -32,7 +32,7 @@ impl Registry {
         loop {
             let send = self.session.read.describe_repository_creation_templates();
             let send = send.max_results(TEMPLATES_A_PAGE).set_next_token(next);
-            let page = self.call(CALL, send.send()).await?;
+            let page = self.call(CALL, || send.clone().send()).await?;
             let listed = self.items(CALL, page.repository_creation_templates)?;
             templates.extend(listed.iter().map(|it| {
                 let observed = observed(it);
@@ -57,8 +57,10 @@ impl Registry {
             }
             Change::DeleteRepositoryCreationTemplate(prefix) => {
                 let send = self.session.write.delete_repository_creation_template();
-                let send = send.prefix(prefix.as_str()).send();
-                let answer = self.call(Operation::DeleteRepositoryCreationTemplate, send);
+                let send = send.prefix(prefix.as_str());
+                let answer = self.call(Operation::DeleteRepositoryCreationTemplate, || {
+                    send.clone().send()
+                });
                 found(answer.await, &["TemplateNotFoundException"]).map(|_| ())
             }
         }
@@ -91,7 +93,7 @@ impl Registry {
             .set_repository_policy(policy.as_ref().map(|it| it.as_str().to_owned()))
             .set_lifecycle_policy(lifecycle.as_ref().map(|it| it.as_str().to_owned()))
             .set_custom_role_arn(role.as_ref().map(ToString::to_string));
-        self.call(CALL, send.send()).await.map(|_| ())
+        self.call(CALL, || send.clone().send()).await.map(|_| ())
     }
 
     /// What is left out of an update stays as it is; so what is not wanted is sent empty.
@@ -122,7 +124,7 @@ impl Registry {
             .repository_policy(policy.as_ref().map_or("", policy::Document::as_str))
             .lifecycle_policy(lifecycle.as_ref().map_or("", lifecycle::Document::as_str))
             .custom_role_arn(role.as_ref().map_or("", RoleArn::as_str));
-        self.call(CALL, send.send()).await.map(|_| ())
+        self.call(CALL, || send.clone().send()).await.map(|_| ())
     }
 
     fn wire(&self, operation: Operation, settings: &Settings) -> Result<Wire, Error> {
