@@ -31,7 +31,7 @@ const GRANTED: &[Ask] = &[
     ("watch", "", "namespaces", "", ""),
     ("watch", "", "pods", "", ""),
     (
-        "patch",
+        "update",
         "admissionregistration.k8s.io",
         "mutatingwebhookconfigurations",
         "",

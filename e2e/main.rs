@@ -17,4 +17,5 @@ mod plan;
 mod plane;
 mod readme;
 mod rewrite;
+mod rights;
 mod usage;

@@ -20,6 +20,7 @@ pub(crate) async fn shared() -> &'static Cluster {
     let obtain = async || {
         let options = Options {
             logs: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("plane")),
+            ..Options::default()
         };
         let choice = Choice::from_environment();
         let cluster = Cluster::obtain(choice, &options, &Progress::stderr()).await;

@@ -24,6 +24,7 @@ pub(crate) async fn stage(folder: &str) -> anyhow::Result<Stage> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let options = PlaneOptions {
         logs: Some(folder.join("plane")),
+        ..PlaneOptions::default()
     };
     let cluster =
         Cluster::obtain(Choice::from_environment(), &options, &Progress::stderr()).await?;

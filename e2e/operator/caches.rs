@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::scene::{Scene, subject};
 use super::{DEV, PROD, REGION, STAGE};
+use crate::rights::{self, Story};
 
 const HUB: &str = "pullthroughrules.ecr-operator.dev hub";
 const REPLICA: &str = "eu-west-1";
@@ -20,10 +21,12 @@ async fn a_cache_makes_repositories_as_its_rule_says_and_brings_the_old_ones_in_
     what_it_had_made_is_brought_in_line_and_nothing_else(&scene).await;
     what_pods_use_is_fetched_within_the_budget(&scene).await;
     drift_of_the_template_is_repaired(&scene).await;
+    a_secret_made_again_is_one_call_a_registry(&scene).await;
     what_cannot_work_is_said_before_anything_is_called(&scene).await;
     without_its_field_the_template_goes_and_nothing_else(&scene).await;
     scene.is_quiet().await;
     the_cache_stays_when_its_object_goes(&scene).await;
+    rights::check(Story::Caches, &scene.stage);
     operator.alive().unwrap();
 }
 
@@ -48,7 +51,8 @@ fn secret(account: &str, region: &str) -> String {
     )
 }
 
-fn rule() -> Value {
+/// Where the rule is, and what it signs in with there.
+fn credentials(secret: impl Fn(&str, &str) -> String) -> Value {
     let here = [
         (DEV, "dev", REGION),
         (DEV, "dev", REPLICA),
@@ -57,6 +61,10 @@ fn rule() -> Value {
     let credentials = here.map(|(account, environment, region)| {
         json!({"environment": environment, "region": region, "secretArn": secret(account, region)})
     });
+    json!(credentials)
+}
+
+fn rule() -> Value {
     let roles = [(DEV, "dev"), (PROD, "prod")].map(|(account, environment)| {
         let arn = format!("arn:aws:iam::{account}:role/make-repositories");
         json!({"environment": environment, "roleArn": arn})
@@ -65,7 +73,7 @@ fn rule() -> Value {
         "upstreamRegistry": "docker-hub",
         "ecrRepositoryPrefix": "hub",
         "environments": ["dev", "prod"],
-        "credentials": credentials,
+        "credentials": credentials(secret),
         "roles": roles,
         "repositoryTemplate": {
             "imageTagMutability": {"mode": "MUTABLE_WITH_EXCLUSION", "exclusionFilters": ["sha-*"]},
@@ -200,6 +208,27 @@ async fn drift_of_the_template_is_repaired(scene: &Scene) {
         .await;
     let mutability = &templates["repositoryCreationTemplates"][0]["imageTagMutability"];
     assert_eq!(mutability, "MUTABLE_WITH_EXCLUSION");
+}
+
+/// A secret that is deleted and made again gets another ARN.
+async fn a_secret_made_again_is_one_call_a_registry(scene: &Scene) {
+    let since = scene.now();
+    let again = |account: &str, region: &str| secret(account, region).replace("x1Y2z3", "a2B3c4");
+    scene
+        .edit(HUB, json!({"credentials": credentials(again)}))
+        .await;
+    scene
+        .settles(
+            "the new secret is known",
+            since,
+            &[
+                "dev hub UpdatePullThroughCacheRule",
+                "dev hub UpdatePullThroughCacheRule",
+                "prod hub UpdatePullThroughCacheRule",
+            ],
+        )
+        .await;
+    scene.ready(HUB).await;
 }
 
 async fn what_somebody_else_made_is_left_alone(scene: &Scene) {

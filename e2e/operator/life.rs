@@ -2,6 +2,7 @@
 
 use super::scene::Scene;
 use super::{converging, deletion, drift, edits, importing, newer, observing, ownership};
+use crate::rights::{self, Story};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repositories_are_made_repaired_edited_and_let_go() {
@@ -17,5 +18,6 @@ async fn repositories_are_made_repaired_edited_and_let_go() {
     observing::an_observed_account_is_compared_and_never_written(&scene).await;
     importing::what_an_account_has_is_taken_over_with_owner_tags_alone(&scene).await;
     deletion::what_is_let_go_of_is_kept_unless_it_is_empty_and_may_go(&scene).await;
+    rights::check(Story::Life, &scene.stage);
     operator.alive().unwrap();
 }

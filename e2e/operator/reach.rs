@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ecr_operator::commands::demo::hand::get;
-use ecr_operator::commands::demo::stage::Operator;
+use ecr_operator::commands::demo::stage::{NAMESPACE, Operator};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -14,6 +14,8 @@ use super::replicas::shows;
 use super::scene::Scene;
 
 const POLICY: &str = "imageadmissionpolicies.ecr-operator.dev prod";
+const WEBHOOK: &str = "mutatingwebhookconfigurations ecr-operator";
+const SECRET: &str = "secrets ecr-operator-webhook";
 
 /// The way from the API server to admission, which can be cut and mended.
 pub(super) struct Way {
@@ -103,6 +105,38 @@ pub(super) async fn a_policy_says_when_it_is_not_asked(
     scene.edit(POLICY, json!({"environment": "none"})).await;
     scene.because(POLICY, "EnvironmentNotFound").await;
     assert_eq!(condition(scene).await, "", "nothing to reach");
+}
+
+/// Somebody damages the Secret: what replicas show stays good, and the new authority is trusted too
+/// before anything of it is shown.
+pub(super) async fn certificates_that_are_no_good_are_made_anew(
+    scene: &Scene,
+    operator: &Operator,
+) {
+    scene.edit(POLICY, json!({"environment": "prod"})).await;
+    reached(scene, operator).await;
+    let path = "--output=jsonpath={.webhooks[0].clientConfig.caBundle}";
+    let before = scene.kubectl("get", WEBHOOK, &[path]).await.unwrap();
+    let patch = json!({"data": {"tls.key": null}}).to_string();
+    let here = ["--namespace", NAMESPACE];
+    let args = ["--type=merge", "--patch", &patch];
+    let args = [&here[..], &args].concat();
+    scene.kubectl("patch", SECRET, &args).await.unwrap();
+    let made = ["--for=jsonpath={.data.tls\\.key}", "--timeout=180s"];
+    let made = [&here[..], &made].concat();
+    scene.kubectl("wait", SECRET, &made).await.unwrap();
+    let other = async {
+        while scene.kubectl("get", WEBHOOK, &[path]).await.unwrap() == before {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, other).await.expect("a new authority");
+    reached(scene, operator).await;
+}
+
+pub(super) async fn with_the_last_policy_the_webhook_goes(scene: &Scene) {
+    scene.kubectl("delete", POLICY, &[]).await.unwrap();
+    scene.gone(WEBHOOK).await;
 }
 
 async fn reached(scene: &Scene, operator: &Operator) {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::scene::Scene;
 use super::{DEV, REGION};
+use crate::rights::{self, Story};
 
 const DEV_OBJECT: &str = "environmentaccounts.ecr-operator.dev dev";
 /// Where `dev` replicates to.
@@ -30,6 +31,7 @@ async fn what_a_registry_has_one_of_is_shared_with_everybody() {
     a_lost_reply_is_no_second_rule(&scene).await;
     a_replica_that_cannot_be_had_is_told(&scene).await;
     what_nobody_asks_for_any_more_is_taken_out_and_nothing_else(&scene).await;
+    rights::check(Story::Registry, &scene.stage);
     operator.alive().unwrap();
 }
 

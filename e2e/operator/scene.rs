@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ecr_operator::commands::demo::hand::Hand;
 use ecr_operator::commands::demo::stage::{Operator, Role, Stage};
-use ecr_operator::emulator::{Emulator, Entry, Options, Outcome, Seed};
+use ecr_operator::emulator::{Emulator, Entry, Options, Outcome};
 use ecr_operator::plane::{Choice, Cluster, Options as PlaneOptions, Progress};
 use futures::TryStreamExt as _;
 use k8s_openapi::api::events::v1::Event;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{ACCOUNTS, PATIENCE, REGION};
+use crate::rights;
 
 /// What every AWS account has before the operator comes.
 pub(super) const SEED: &str = include_str!("manifests/seed.yaml");
@@ -34,7 +35,7 @@ impl Scene {
     /// `target/tmp/operator/NAME`.
     pub(super) async fn set(name: &str) -> Self {
         let emulator = Emulator::start(Options {
-            seed: Seed::parse(SEED).unwrap(),
+            seed: rights::granted(SEED),
             ..Options::default()
         });
         Self::over(Arc::new(emulator.await.unwrap()), name).await
@@ -51,6 +52,7 @@ impl Scene {
             .join(name);
         let options = PlaneOptions {
             logs: Some(folder.join("plane")),
+            audited: vec![rights::USER.to_owned()],
         };
         let progress = Progress::stderr();
         let cluster = Cluster::obtain(Choice::Own, &options, &progress).await;

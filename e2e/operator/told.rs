@@ -3,6 +3,7 @@
 
 use super::scene::Scene;
 use super::{permissions, reach};
+use crate::rights::{self, Story};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_fail_later_is_told_before() {
@@ -14,5 +15,8 @@ async fn what_would_fail_later_is_told_before() {
     reach::a_policy_says_when_it_is_not_asked(&scene, &operator, &mut way).await;
     permissions::what_a_role_lacks_is_named_with_the_policy_to_add(&scene).await;
     permissions::where_iam_may_not_be_asked_the_reads_themselves_tell(&scene).await;
+    reach::certificates_that_are_no_good_are_made_anew(&scene, &operator).await;
+    reach::with_the_last_policy_the_webhook_goes(&scene).await;
+    rights::check(Story::Told, &scene.stage);
     operator.alive().unwrap();
 }

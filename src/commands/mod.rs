@@ -10,6 +10,7 @@ pub mod crds;
 pub mod demo;
 pub mod emulator;
 pub mod explain;
+pub mod iam;
 pub mod import;
 pub mod plan;
 pub mod plane;
@@ -37,6 +38,8 @@ enum Command {
     Emulator(emulator::Arguments),
     /// Say what becomes of an image in a pod: rewritten to what, or kept, by which rule and why.
     Explain(explain::Arguments),
+    /// Print the IAM policies that the operator needs: exactly what it calls, and nothing else.
+    Iam(iam::Arguments),
     /// Write manifests for what an environment's account already has; change nothing.
     Import(Box<import::Arguments>),
     /// Say what the operator would change in AWS for a folder of objects or a cluster; write nothing.
@@ -79,6 +82,7 @@ impl Program {
                 Command::Explain(arguments) => {
                     explain::run(&arguments).await.map(|()| ExitCode::SUCCESS)
                 }
+                Command::Iam(arguments) => iam::run(&arguments).await.map(|()| ExitCode::SUCCESS),
                 Command::Import(arguments) => Box::pin(import::run(&arguments)).await,
                 Command::Plan(arguments) => Box::pin(plan::run(&arguments)).await,
                 Command::Rewrite(arguments) => Box::pin(rewrite::run(&arguments)).await,

@@ -27,6 +27,7 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = Options {
         logs: arguments.logs.clone(),
+        ..Options::default()
     };
     let plane = plane::start(&options, &Progress::stderr()).await?;
     let file = match &arguments.kubeconfig {

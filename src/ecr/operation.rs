@@ -80,8 +80,6 @@ words!(
         CreatePullThroughCacheRule,
         /// ECR: change a rule's credentials or role.
         UpdatePullThroughCacheRule,
-        /// ECR: delete a pull-through cache rule.
-        DeletePullThroughCacheRule,
         /// ECR: whether a rule reaches its upstream.
         ValidatePullThroughCacheRule,
         /// ECR: repository creation templates, by page.

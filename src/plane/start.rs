@@ -36,6 +36,9 @@ pub struct Options {
     /// Where each process writes its log. `None`: a temporary folder that is removed when the plane
     /// stops in good order, and kept when it does not start or a test panics.
     pub logs: Option<PathBuf>,
+    /// Users whose requests the API server writes to `audit.log` beside the logs, one event a line;
+    /// empty: there is no such log.
+    pub audited: Vec<String>,
 }
 
 /// A running control plane; dropping it stops its processes and removes its data. When this process
@@ -87,7 +90,7 @@ pub async fn start(options: &Options, progress: &Progress) -> Result<Plane, Erro
     fs::create_dir_all(&logs).doing(|| format!("make the folder {}", logs.display()))?;
     let mut attempt = 1;
     let plane = loop {
-        match launch(&binaries, &logs, options.logs.is_none()).await {
+        match launch(&binaries, &logs, options).await {
             Err(Error::Ended { tail, .. })
                 if tail.contains("address already in use") && attempt < ATTEMPTS =>
             {
@@ -103,7 +106,7 @@ pub async fn start(options: &Options, progress: &Progress) -> Result<Plane, Erro
     Ok(plane)
 }
 
-async fn launch(binaries: &Binaries, logs: &Path, logs_are_ours: bool) -> Result<Plane, Error> {
+async fn launch(binaries: &Binaries, logs: &Path, options: &Options) -> Result<Plane, Error> {
     let folder = Folder(private_folder(&roomy_folder(), "data")?);
     let authority = Authority::new()?;
     let port = free_port()?;
@@ -121,11 +124,11 @@ async fn launch(binaries: &Binaries, logs: &Path, logs_are_ours: bool) -> Result
         Ok::<(), Error>(())
     };
     run("etcd", etcd(binaries, &folder), &mut processes)?;
-    run(
-        "kube-apiserver",
-        api_server(binaries, &folder, port),
-        &mut processes,
-    )?;
+    let mut server = api_server(binaries, &folder, port);
+    if !options.audited.is_empty() {
+        audit(&mut server, (&folder, logs), &options.audited)?;
+    }
+    run("kube-apiserver", server, &mut processes)?;
     let client = kubeconfig::client(&admin).await?;
     until(
         logs,
@@ -153,7 +156,7 @@ async fn launch(binaries: &Binaries, logs: &Path, logs_are_ours: bool) -> Result
         binaries: binaries.clone(),
         logs: logs.to_owned(),
         kubeconfig: admin,
-        logs_are_ours,
+        logs_are_ours: options.logs.is_none(),
         _processes: processes,
         _guard: guard,
         _folder: folder,
@@ -221,6 +224,31 @@ fn api_server(binaries: &Binaries, folder: &Folder, port: u16) -> Command {
         ])
         .args(["--allow-privileged=true", "--profiling=false"]);
     command
+}
+
+/// Has the requests of `users` written down, without their bodies.
+/// <https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/>
+fn audit(
+    server: &mut Command,
+    (folder, logs): (&Folder, &Path),
+    users: &[String],
+) -> Result<(), Error> {
+    let policy = serde_json::json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "users": users}, {"level": "None"}],
+    });
+    let path = folder.0.join("audit.json");
+    fs::write(&path, policy.to_string()).doing(|| format!("write {}", path.display()))?;
+    let log = logs.join("audit.log");
+    if log.exists() {
+        fs::remove_file(&log).doing(|| format!("remove {}", log.display()))?;
+    }
+    server
+        .arg(folder.flag("--audit-policy-file=", "audit.json"))
+        .arg(format!("--audit-log-path={}", log.display()));
+    Ok(())
 }
 
 /// The controller manager, each controller with its own service account's rights.

@@ -91,6 +91,7 @@ async fn set(folder: &std::path::Path) -> anyhow::Result<(Stage, Operator)> {
     let began = Instant::now();
     let options = PlaneOptions {
         logs: Some(folder.join("plane")),
+        ..PlaneOptions::default()
     };
     let cluster =
         Cluster::obtain(Choice::from_environment(), &options, &Progress::stderr()).await?;

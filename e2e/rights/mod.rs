@@ -1,0 +1,270 @@
+//! The operator's rights, in AWS and in the cluster: what it is allowed is what it does, in both
+//! directions. Every story runs with the policies that `ecr-operator iam` prints and the rules that
+//! the chart installs, so one right too few fails the story; each call there is belongs to a story
+//! that is asked in the end whether it was made.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use ecr_operator::commands::demo::stage::Stage;
+use ecr_operator::commands::iam::actions::Part;
+use ecr_operator::commands::iam::policy::{self, Target};
+use ecr_operator::ecr::Operation;
+use ecr_operator::emulator::{Entry, Outcome, Seed};
+use expect_test::expect_file;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use serde_json::{Value, json};
+
+/// The user that the operator is to the API server.
+pub(crate) const USER: &str = "system:serviceaccount:ecr-system:ecr-operator";
+/// The role that it assumes in each account.
+const ROLE: &str = "ecr-operator";
+/// The condition key of the owner tag, as a JSON pointer has it.
+const TAG: &str = "aws:ResourceTag~1ecr-operator.dev~1cluster";
+const RULES: [&str; 3] = [
+    include_str!("../../charts/ecr-operator/files/cluster-rules.yaml"),
+    include_str!("../../charts/ecr-operator/files/namespace-rules.yaml"),
+    include_str!("../../charts/ecr-operator/files/probe-rules.yaml"),
+];
+
+/// The seed of these accounts, in which the operator's roles may do what `ecr-operator iam` says that
+/// cluster `east` needs, and nothing else.
+pub(crate) fn granted(seed: &str) -> Seed {
+    let mut seed: Value = serde_saphyr::from_str(seed).unwrap();
+    for (account, it) in seed["accounts"].as_object_mut().unwrap() {
+        let Some(role) = it.get_mut("roles").and_then(|it| it.get_mut(ROLE)) else {
+            continue;
+        };
+        let target = Target {
+            partition: "aws",
+            account: account.parse().unwrap(),
+            external_id: None,
+            parts: vec![Part::Deletion, Part::Caches, Part::Registry],
+        };
+        let mut policy = policy::permissions(&target, &"east".parse().unwrap());
+        // Clusters have a role each; those of these stories share one.
+        for statement in policy["Statement"].as_array_mut().unwrap() {
+            for operator in ["StringEquals", "StringNotEquals"] {
+                if let Some(cluster) =
+                    statement.pointer_mut(&format!("/Condition/{operator}/{TAG}"))
+                {
+                    *cluster = json!(["east", "west"]);
+                }
+            }
+        }
+        role["policies"] = json!([policy]);
+    }
+    Seed::parse(&seed.to_string()).unwrap()
+}
+
+/// The stories that together make every call there is, to AWS and to the API server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Story {
+    /// The life of a team's repositories.
+    Life,
+    /// The life of a pull-through cache.
+    Caches,
+    /// What is told before it fails: what roles lack, and that admission is not reached.
+    Told,
+    /// What a registry has only one of.
+    Registry,
+}
+
+/// The story that makes a call, and is held to it.
+fn story(call: Operation) -> Story {
+    match call {
+        Operation::SimulatePrincipalPolicy => Story::Told,
+        Operation::DescribeRegistry
+        | Operation::PutReplicationConfiguration
+        | Operation::GetRegistryScanningConfiguration
+        | Operation::PutRegistryScanningConfiguration
+        | Operation::GetSigningConfiguration
+        | Operation::PutSigningConfiguration
+        | Operation::DeleteSigningConfiguration
+        | Operation::GetRegistryPolicy
+        | Operation::PutRegistryPolicy
+        | Operation::DeleteRegistryPolicy
+        | Operation::GetAccountSetting
+        | Operation::PutAccountSetting
+        | Operation::ListPullTimeUpdateExclusions
+        | Operation::RegisterPullTimeUpdateExclusion
+        | Operation::DeregisterPullTimeUpdateExclusion => Story::Registry,
+        Operation::BatchGetImage
+        | Operation::DescribePullThroughCacheRules
+        | Operation::CreatePullThroughCacheRule
+        | Operation::UpdatePullThroughCacheRule
+        | Operation::ValidatePullThroughCacheRule
+        | Operation::DescribeRepositoryCreationTemplates
+        | Operation::CreateRepositoryCreationTemplate
+        | Operation::UpdateRepositoryCreationTemplate
+        | Operation::DeleteRepositoryCreationTemplate => Story::Caches,
+        Operation::GetCallerIdentity
+        | Operation::GetResources
+        | Operation::DescribeRepositories
+        | Operation::ListTagsForResource
+        | Operation::GetRepositoryPolicy
+        | Operation::GetLifecyclePolicy
+        | Operation::ListImages
+        | Operation::DescribeImages
+        | Operation::CreateRepository
+        | Operation::DeleteRepository
+        | Operation::PutImageTagMutability
+        | Operation::PutImageScanningConfiguration
+        | Operation::SetRepositoryPolicy
+        | Operation::DeleteRepositoryPolicy
+        | Operation::PutLifecyclePolicy
+        | Operation::DeleteLifecyclePolicy
+        | Operation::TagResource
+        | Operation::UntagResource => Story::Life,
+    }
+}
+
+/// The story that uses a right to something of the cluster, and is held to it.
+fn story_in_cluster(resource: &str, verb: &str) -> Story {
+    match (resource, verb) {
+        ("pullthroughrules", "get") => Story::Caches,
+        ("mutatingwebhookconfigurations" | "secrets", _) | ("pods", "create") => Story::Told,
+        _ => Story::Life,
+    }
+}
+
+/// Checks that the operator has used every right of this story, and nothing that is no right.
+pub(crate) fn check(told: Story, stage: &Stage) {
+    check_calls(told, &stage.emulator.journal().entries());
+    check_verbs(told, &stage.cluster.plane().unwrap().logs);
+}
+
+/// Checks that the operator has made every call of this story, and was denied none.
+fn check_calls(told: Story, journal: &[Entry]) {
+    let ours = |it: &&Entry| it.caller.contains(&format!("assumed-role/{ROLE}/"));
+    let used: BTreeSet<&str> = journal
+        .iter()
+        .filter(ours)
+        .filter(|it| it.fault.is_none() && it.outcome != Outcome::Lost)
+        .map(|it| it.operation.as_str())
+        .collect();
+    let expected = Operation::ALL.iter().filter(|it| story(**it) == told);
+    let unused: Vec<&str> = expected
+        .map(|it| it.as_str())
+        .filter(|it| !used.contains(it))
+        .collect();
+    assert_eq!(unused, Vec::<&str>::new(), "allowed and never called");
+    let denied = |it: &Entry| match &it.outcome {
+        Outcome::Refused(code) => code.starts_with("AccessDenied") && it.fault.is_none(),
+        Outcome::Done | Outcome::Lost | Outcome::DoneUnanswered => false,
+    };
+    let denied: Vec<&Entry> = journal
+        .iter()
+        .filter(ours)
+        .filter(|it| denied(it))
+        .collect();
+    assert!(denied.is_empty(), "called and not allowed: {denied:#?}");
+}
+
+/// What was asked of the API server: group, resource and verb, and the object's name.
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Request {
+    group: String,
+    resource: String,
+    verb: String,
+    name: String,
+}
+
+/// Checks that the operator has used every verb of this story that the chart grants it, and was
+/// refused none.
+fn check_verbs(told: Story, logs: &Path) {
+    let log = std::fs::read_to_string(logs.join("audit.log")).unwrap();
+    let events = log
+        .lines()
+        .map(|it| serde_json::from_str::<Value>(it).unwrap());
+    let events: Vec<Value> = events.filter(|it| it["user"]["username"] == USER).collect();
+    // A namespace that ends refuses new objects too, which is no matter of rights.
+    let decision = "authorization.k8s.io/decision";
+    let refused = events
+        .iter()
+        .filter(|it| it["annotations"][decision] == "forbid");
+    let refused: BTreeSet<Request> = refused.map(request).collect();
+    assert!(refused.is_empty(), "asked and not granted: {refused:#?}");
+    let used: BTreeSet<Request> = events.iter().map(request).collect();
+    let rules = RULES.iter().flat_map(|it| {
+        let rules: Vec<PolicyRule> = serde_saphyr::from_str(it).unwrap();
+        rules
+    });
+    let unused: Vec<String> = rules.flat_map(|it| unused(told, &it, &used)).collect();
+    assert_eq!(unused, Vec::<String>::new(), "granted and never used");
+}
+
+fn request(event: &Value) -> Request {
+    let of = |field: &str| {
+        event["objectRef"][field]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let resource = match of("subresource").as_str() {
+        "" => of("resource"),
+        subresource => format!("{}/{subresource}", of("resource")),
+    };
+    Request {
+        group: of("apiGroup"),
+        resource,
+        verb: event["verb"].as_str().unwrap().to_owned(),
+        name: of("name"),
+    }
+}
+
+/// The grants of a rule to this story that no request has used, as `VERB RESOURCE.GROUP NAME`.
+fn unused(told: Story, rule: &PolicyRule, used: &BTreeSet<Request>) -> Vec<String> {
+    let any = vec![String::new()];
+    let names = rule.resource_names.as_ref().unwrap_or(&any);
+    let groups = rule.api_groups.iter().flatten();
+    let resources =
+        groups.flat_map(|group| rule.resources.iter().flatten().map(move |it| (group, it)));
+    let mut unused = Vec::new();
+    for (group, resource) in resources {
+        let verbs = rule.verbs.iter();
+        let verbs = verbs.filter(|verb| story_in_cluster(resource, verb) == told);
+        for (verb, name) in verbs.flat_map(|verb| names.iter().map(move |it| (verb, it))) {
+            let uses = |it: &Request| {
+                (&it.group, &it.resource, &it.verb) == (group, resource, verb)
+                    && (name.is_empty() || it.name == *name)
+            };
+            if !used.iter().any(uses) {
+                unused.push(format!("{verb} {resource}.{group} {name}"));
+            }
+        }
+    }
+    unused
+}
+
+#[test]
+fn policies_are_printed_for_what_each_environment_uses() {
+    let objects = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/plan/objects.yaml");
+    let print = |format: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
+            .args([
+                "iam",
+                "--cluster-id=east",
+                "-f",
+                objects,
+                "--environment=dev",
+            ])
+            .args([
+                "--hub-role=arn:aws:iam::999999999999:role/ecr-operator-hub",
+                "-o",
+                format,
+            ])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    expect_file!["roles.json"].assert_eq(&print("json"));
+    expect_file!["template.json"].assert_eq(&print("cloudformation"));
+    expect_file!["roles.tf"].assert_eq(&print("terraform"));
+}

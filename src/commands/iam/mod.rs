@@ -1,0 +1,191 @@
+//! `ecr-operator iam`: the roles that the operator needs, exactly: what its own role may do, and for
+//! each environment's account who may assume the role there and what that may do. Made from one table
+//! of calls, which the tests hold to what the operator calls.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use kube::ResourceExt;
+
+use super::rules;
+use crate::api::{EnvironmentAccount, ImageRepositorySpec, Toggle};
+use crate::desired::World;
+use crate::domain::Registry;
+use crate::domain::names::{AccountId, ClusterId, EnvironmentName};
+use crate::domain::pull_through::RoleArn;
+
+pub mod actions;
+pub mod policy;
+mod render;
+
+use actions::Part;
+use policy::Target;
+
+/// The arguments of `ecr-operator iam`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Deletion is allowed only where an environment has allowDelete, pull-through caches only where a \
+PullThroughRule names it, registry settings only where it has some or a repository replicates. No policy can give what a service control policy takes.")]
+pub struct Arguments {
+    /// A folder of YAML files with the EnvironmentAccounts and PullThroughRules, one such file, or -
+    /// for standard input; can be given several times. By default the objects of the cluster that
+    /// KUBECONFIG names.
+    #[arg(
+        long = "file",
+        short,
+        value_name = "DIR|FILE|-",
+        conflicts_with = "account"
+    )]
+    files: Vec<PathBuf>,
+    /// Only the role of this environment; can be given several times.
+    #[arg(
+        long = "environment",
+        short,
+        value_name = "ENVIRONMENT",
+        conflicts_with = "account"
+    )]
+    environments: Vec<EnvironmentName>,
+    /// The role of an account for which there are no objects yet: named ecr-operator, with caches
+    /// and without deletion.
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<AccountId>,
+    /// The external id of that role. Default: none.
+    #[arg(long, requires = "account", value_name = "ID")]
+    external_id: Option<String>,
+    /// The ARN of the role that the operator itself has, from EKS Pod Identity or IRSA.
+    #[arg(long, value_parser = role, value_name = "ARN")]
+    hub_role: RoleArn,
+    /// How to print the roles.
+    #[arg(long, short, value_enum, default_value_t = Output::Json)]
+    output: Output,
+    /// What this cluster calls itself: sessions and repositories bear it as a tag.
+    #[arg(long, env = "ECR_OPERATOR_CLUSTER_ID", value_name = "ID")]
+    cluster_id: ClusterId,
+}
+
+/// How roles are printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Output {
+    /// One JSON object with every policy, and what AWS asks for beside the calls themselves.
+    Json,
+    /// CloudFormation: a template for each target account, to be deployed there.
+    Cloudformation,
+    /// Terraform: a role for each target account, and the policy of the operator's own.
+    Terraform,
+}
+
+/// A role to be made in an environment's account.
+struct Role {
+    /// What it is called in resource names: the environment, or the account.
+    label: String,
+    /// Its ARN.
+    arn: RoleArn,
+    target: Target,
+}
+
+/// Prints the roles.
+pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let roles = match &arguments.account {
+        Some(account) => vec![without_objects(arguments, account)],
+        None => of_objects(arguments).await?,
+    };
+    let document = render::Roles {
+        roles: &roles,
+        hub: &arguments.hub_role,
+        cluster: &arguments.cluster_id,
+    };
+    let text = match arguments.output {
+        Output::Json => document.json(),
+        Output::Cloudformation => document.cloudformation(),
+        Output::Terraform => document.terraform(),
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).context("print the policies")
+}
+
+fn without_objects(arguments: &Arguments, account: &AccountId) -> Role {
+    let arn = format!("arn:aws:iam::{account}:role/ecr-operator");
+    Role {
+        label: account.to_string(),
+        arn: arn.parse().expect("an account's role has an ARN"),
+        target: Target {
+            partition: "aws",
+            account: account.clone(),
+            external_id: arguments.external_id.clone(),
+            parts: vec![Part::Caches],
+        },
+    }
+}
+
+async fn of_objects(arguments: &Arguments) -> anyhow::Result<Vec<Role>> {
+    let objects = if arguments.files.is_empty() {
+        let found = rules::objects_of_cluster().await;
+        found.context("read the cluster's objects (or give --file, or --account)")?
+    } else {
+        rules::objects_of_files(&arguments.files)?
+    };
+    let world = World::new(arguments.cluster_id.clone(), objects);
+    for name in &arguments.environments {
+        let known = world.environment(name.as_str());
+        known.with_context(|| format!("there is no EnvironmentAccount {name}"))?;
+    }
+    let asked = |it: &EnvironmentAccount| {
+        let names = &arguments.environments;
+        names.is_empty() || names.iter().any(|name| name.as_str() == it.name_any())
+    };
+    let environments = world.environments().filter(|it| asked(it));
+    let roles: Vec<Role> = environments
+        .filter_map(|it| of_environment(it, &world).transpose())
+        .collect::<anyhow::Result<_>>()?;
+    if roles.is_empty() {
+        bail!("no EnvironmentAccount has an assumeRole, so there is no role to make");
+    }
+    Ok(roles)
+}
+
+/// The role that an environment names; `None`: it is called with the operator's own credentials.
+fn of_environment(object: &EnvironmentAccount, world: &World) -> anyhow::Result<Option<Role>> {
+    let name = object.name_any();
+    let environment = crate::desired::environment(object, world)
+        .map_err(|stopped| anyhow::anyhow!("EnvironmentAccount {name}: {stopped}"))?;
+    let home: &Registry = environment.home();
+    let partition = home.partition();
+    let Some(role) = environment.role else {
+        return Ok(None);
+    };
+    let mut parts = Vec::new();
+    if object.spec.allow_delete {
+        parts.push(Part::Deletion);
+    }
+    if world.rules().any(|it| it.spec.environments.contains(&name)) {
+        parts.push(Part::Caches);
+    }
+    let replicated = world.repositories_in(&name).any(|it| replicates(&it.spec));
+    if object.spec.registry.is_some() || replicated {
+        parts.push(Part::Registry);
+    }
+    Ok(Some(Role {
+        label: name,
+        arn: role.arn,
+        target: Target {
+            partition,
+            account: environment.account,
+            external_id: role.external_id,
+            parts,
+        },
+    }))
+}
+
+/// Whether the repository asks for replication anywhere.
+fn replicates(spec: &ImageRepositorySpec) -> bool {
+    let overrides = spec.overrides.iter().map(|it| it.replication);
+    overrides
+        .chain([spec.replication])
+        .any(|it| it == Some(Toggle::Enabled))
+}
+
+fn role(text: &str) -> Result<RoleArn, String> {
+    text.parse()
+        .map_err(|it: crate::domain::names::InvalidName| it.to_string())
+}
