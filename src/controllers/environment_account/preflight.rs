@@ -28,6 +28,9 @@ use crate::ecr::{self, ErrorKind, Priority};
 const DAY: Duration = Duration::from_hours(24);
 /// Somebody is about to add what is missing, or what did not answer does again.
 const SOON: Duration = Duration::from_hours(1);
+/// Who could not sign in has seen nothing. Signing in is tried by others too, and failures of it are
+/// remembered, so to ask again costs little.
+const NEXT: Duration = Duration::from_mins(1);
 /// The world changes object by object.
 const SETTLING: Duration = Duration::from_secs(1);
 /// One account that does not answer delays the others no longer than this.
@@ -67,15 +70,21 @@ pub async fn run(cx: Arc<Context>, changes: impl Stream<Item = ObjectRef<Environ
             (name, job, found)
         });
         for (name, job, found) in join_all(looked).await {
-            let mut period = SOON;
-            if let Ok(found) = found {
-                if found.iter().all(|it| it.verdict == Verdict::Allowed) {
-                    period = DAY;
+            let period = match found {
+                Ok(Ok(found)) => {
+                    let allowed = found.iter().all(|it| it.verdict == Verdict::Allowed);
+                    take(&cx, &name, found);
+                    if allowed { DAY } else { SOON }
                 }
-                take(&cx, &name, found);
-            } else {
-                warn!(environment = %name, "permissions were not looked at: no answer in time");
-            }
+                Ok(Err(error)) => {
+                    debug!(environment = %name, %error, "permissions are not looked at");
+                    NEXT
+                }
+                Err(_) => {
+                    warn!(environment = %name, "permissions were not looked at: no answer in time");
+                    SOON
+                }
+            };
             let again = Instant::now() + jittered(period, name.as_str());
             done.insert(name, Done { job, again });
         }
@@ -115,16 +124,10 @@ fn jobs(world: &World) -> BTreeMap<EnvironmentName, Job> {
     world.environments().filter_map(job).collect()
 }
 
-/// Asks about every role; nothing where the account cannot be reached, which is shown already.
-async fn look(cx: &Context, job: &Job) -> Vec<Found> {
-    let signed_in = cx.sign_in(&job.environment, job.environment.home()).await;
-    let registry = match signed_in {
-        Ok(registry) => registry.at(Priority::Sweep),
-        Err(error) => {
-            debug!(%error, "permissions are not looked at");
-            return Vec::new();
-        }
-    };
+/// Asks about every role. That the account cannot be reached is shown by who reconciles it.
+async fn look(cx: &Context, job: &Job) -> Result<Vec<Found>, ecr::Error> {
+    let registry = cx.sign_in(&job.environment, job.environment.home()).await?;
+    let registry = registry.at(Priority::Sweep);
     let mut found = vec![of_operator(&registry, job).await];
     for (purpose, role) in &job.roles {
         let verdict = of_role(&registry, *purpose, role, job).await;
@@ -135,7 +138,7 @@ async fn look(cx: &Context, job: &Job) -> Vec<Found> {
             note: None,
         });
     }
-    found
+    Ok(found)
 }
 
 async fn of_role(registry: &ecr::Registry, purpose: Purpose, role: &str, job: &Job) -> Verdict {
