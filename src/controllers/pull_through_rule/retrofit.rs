@@ -75,9 +75,10 @@ async fn settle_one(
 pub(super) fn intent(desired: &Desired) -> RetrofitRecord {
     let policy = matches!(desired.policy, Setting::Present(_));
     let lifecycle = matches!(desired.lifecycle, Setting::Present(_));
+    // In the order of a set, as they stand there when something is added.
     let documents = [
-        lifecycle.then_some(Document::LifecyclePolicy),
         policy.then_some(Document::RepositoryPolicy),
+        lifecycle.then_some(Document::LifecyclePolicy),
     ];
     RetrofitRecord {
         documents: documents.into_iter().flatten().collect(),
