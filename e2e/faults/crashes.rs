@@ -233,6 +233,14 @@ async fn play(strikes: &[Strike]) -> Played {
 
 /// Sees that the world is as it should be and stays so; gives what it is.
 async fn epilogue(case: &Case, operator: Operator, progress: &Progress) -> Value {
+    for name in ["dev", "prod"] {
+        let allowed = |it: Option<&Value>| {
+            it.is_some_and(|it| it["status"]["preflight"][0]["state"] == "Allowed")
+        };
+        let environment = ("EnvironmentAccount", name);
+        case.until(environment, "looked through for permissions", allowed)
+            .await;
+    }
     oracle::quiet(case, &operator, &[DEV, PROD]).await;
     oracle::counts(case, progress);
     let end = oracle::end(case).await;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use ecr_operator::commands::demo::hand::get;
+use ecr_operator::domain::registry::sid;
 use ecr_operator::emulator::Entry;
 use regex_lite::Regex;
 use serde_json::{Value, json};
@@ -27,7 +28,9 @@ pub(super) async fn end(case: &Case) -> Value {
             "status": object["status"],
         });
     }
+    let marked = sid(&case.name.parse().unwrap(), "");
     let text = end.to_string().replace(&case.name, "CASE");
+    let text = text.replace(&marked, "EcrOperatorCASE");
     let mut end = serde_json::from_str(&text).unwrap();
     without_chance(&mut end);
     end
