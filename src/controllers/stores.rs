@@ -156,8 +156,8 @@ where
     match event {
         Event::Init => Some(Event::Init),
         Event::InitDone => Some(Event::InitDone),
-        Event::InitApply(DeserializeGuard(Ok(object))) => Some(Event::InitApply(object)),
-        Event::Apply(DeserializeGuard(Ok(object))) => Some(Event::Apply(object)),
+        Event::InitApply(DeserializeGuard(Ok(object))) => Some(Event::InitApply(lean(object))),
+        Event::Apply(DeserializeGuard(Ok(object))) => Some(Event::Apply(lean(object))),
         Event::Delete(DeserializeGuard(Ok(object))) => Some(Event::Delete(object)),
         Event::Delete(guard) => {
             let at = ObjectRef::new(&guard.name_any());
@@ -174,6 +174,17 @@ where
             None
         }
     }
+}
+
+/// The object without what nobody here reads, which is the larger part of most: who wrote each field,
+/// and the copy of itself that kubectl keeps with it.
+fn lean<K: Resource>(mut object: K) -> K {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+    object
 }
 
 /// Says that an object uses words that this version does not know.
