@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use ecr_operator::domain::repository::{Contents, Encryption, Mutability, Reading};
 use ecr_operator::ecr::Seen;
@@ -116,7 +117,7 @@ async fn one_repository_is_read_with_its_tags_and_documents() {
     assert!(matches!(observed.policy, Reading::Present(_)));
     assert!(matches!(observed.lifecycle, Reading::Present(_)));
     let seen = registry.seen(&name("payments/api"));
-    assert_eq!(seen, Seen::Present(Box::new(observed)));
+    assert_eq!(seen, Seen::Present(Arc::new(observed)));
 
     let bare = registry.observe(&name("bare")).await.unwrap().unwrap();
     assert_eq!(bare.policy, Reading::Absent);

@@ -2,6 +2,8 @@
 //! crash safety: targets stand in status before anything is made, the owner tags come with the
 //! creation, and whatever is left of a target that is no longer wanted is read from that record.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use jiff::Timestamp;
 use kube::{Api, Client, ResourceExt};
@@ -249,7 +251,7 @@ async fn known(
             if target.desired.needs_reading(&observed) && !record::was_put(object, target) {
                 return registry.observe(name).await;
             }
-            Ok(Some(*observed))
+            Ok(Some(Arc::unwrap_or_clone(observed)))
         }
     }
 }

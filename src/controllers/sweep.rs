@@ -248,9 +248,9 @@ fn differs(handle: &ecr::Registry, object: &ImageRepository, target: &Target) ->
     let observed = match handle.seen(&target.desired.name) {
         Seen::Unknown => return false,
         Seen::Absent => None,
-        Seen::Present(observed) => Some(*observed),
+        Seen::Present(observed) => Some(observed),
     };
-    let plan = repository::plan(&target.desired, observed.as_ref());
+    let plan = repository::plan(&target.desired, observed.as_deref());
     let unreplicated = image_repository::unreplicated(handle, target);
     !plan.changes.is_empty()
         || !plan.held.is_empty()

@@ -156,12 +156,12 @@ impl<'a> Round<'a> {
         earlier: Option<&Waiting>,
     ) -> Result<Option<Waiting>, Stop> {
         let known = match self.registry.seen(name) {
-            Seen::Present(observed) => Some(*observed),
+            Seen::Present(observed) => Some(observed),
             Seen::Unknown | Seen::Absent => None,
         };
         let mut findings = Findings::default();
         loop {
-            match plan_end(&self.terms, known.as_ref(), &findings) {
+            match plan_end(&self.terms, known.as_deref(), &findings) {
                 End::NotOurs => return Ok(None),
                 End::Waits(why) => return Ok(Some(why)),
                 End::Ask(Question::Pods) => findings.pods = Some(self.pods(name)),

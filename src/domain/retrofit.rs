@@ -3,6 +3,7 @@
 //! cache's by its name alone, so a prefix belongs to its cache, and `ROOT` cannot be retrofitted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::names::RepositoryName;
 use super::owner::{Owner, Ownership};
@@ -115,7 +116,7 @@ impl Desired {
 pub fn survey(
     desired: &Desired,
     rules: &BTreeMap<Prefix, pull_through::Observed>,
-    observed: &BTreeMap<RepositoryName, repository::Observed>,
+    observed: &BTreeMap<RepositoryName, Arc<repository::Observed>>,
 ) -> Survey {
     let mut survey = Survey::default();
     let covered = observed

@@ -55,7 +55,7 @@ impl Registry {
         let (mut repositories, mut tags) =
             try_join(self.list_repositories(), self.list_tags()).await?;
         for (name, observed) in &mut repositories {
-            observed.tags = tags.remove(name).unwrap_or_default();
+            Arc::make_mut(observed).tags = tags.remove(name).unwrap_or_default();
         }
         Ok(self.memory.list(began, repositories))
     }
@@ -188,7 +188,7 @@ impl Registry {
             for repository in &self.items(CALL, page.repositories)? {
                 match (repository_name(repository), observed(repository)) {
                     (Some(name), Some(observed)) => {
-                        listed.insert(name, observed);
+                        listed.insert(name, Arc::new(observed));
                     }
                     _ => debug!(
                         ?repository,

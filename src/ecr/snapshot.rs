@@ -11,7 +11,7 @@ use crate::domain::RepositoryName;
 use crate::domain::repository::{Observed, Reading};
 
 /// The repositories of one registry.
-pub type Snapshot = BTreeMap<RepositoryName, Observed>;
+pub type Snapshot = BTreeMap<RepositoryName, Arc<Observed>>;
 
 /// What is known of one repository.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,7 +21,7 @@ pub enum Seen {
     /// There was none when last looked.
     Absent,
     /// It was as told when last looked.
-    Present(Box<Observed>),
+    Present(Arc<Observed>),
 }
 
 /// The memory of one registry, shared by all handles on it.
@@ -40,7 +40,7 @@ pub(super) struct Memory {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Readers hold clones, so a change copies the map only while somebody reads it.
+    /// Readers hold clones, so a change copies the map, but no repository, while somebody reads it.
     repositories: Arc<Snapshot>,
     /// The number of the last list that was taken in; 0 before the first.
     listed: u64,
@@ -81,7 +81,7 @@ impl Memory {
     pub(super) fn seen(&self, name: &RepositoryName) -> Seen {
         let state = self.state();
         match state.repositories.get(name) {
-            Some(observed) => Seen::Present(Box::new(observed.clone())),
+            Some(observed) => Seen::Present(Arc::clone(observed)),
             None if state.listed > 0 || state.learned.contains_key(name) => Seen::Absent,
             None => Seen::Unknown,
         }
@@ -146,13 +146,14 @@ impl Memory {
         let known = &state.repositories;
         for (name, observed) in &mut listed {
             if let Some(known) = known.get(name) {
+                let observed = Arc::make_mut(observed);
                 carry(&known.policy, &mut observed.policy);
                 carry(&known.lifecycle, &mut observed.lifecycle);
             }
         }
         for (name, _) in state.learned.iter().filter(|(_, at)| **at > since.0) {
             match known.get(name) {
-                Some(known) => listed.insert(name.clone(), known.clone()),
+                Some(known) => listed.insert(name.clone(), Arc::clone(known)),
                 None => listed.remove(name),
             };
         }
@@ -176,7 +177,7 @@ impl State {
     fn learn(&mut self, name: &RepositoryName, observed: Option<Observed>) {
         let repositories = Arc::make_mut(&mut self.repositories);
         match observed {
-            Some(observed) => repositories.insert(name.clone(), observed),
+            Some(observed) => repositories.insert(name.clone(), Arc::new(observed)),
             None => repositories.remove(name),
         };
         self.mark(name);
@@ -184,7 +185,7 @@ impl State {
 
     fn change(&mut self, name: &RepositoryName, change: impl FnOnce(&mut Observed)) {
         if let Some(known) = Arc::make_mut(&mut self.repositories).get_mut(name) {
-            change(known);
+            change(Arc::make_mut(known));
             self.mark(name);
         }
     }

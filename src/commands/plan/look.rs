@@ -3,6 +3,7 @@
 //! behind.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::join_all;
@@ -134,7 +135,7 @@ async fn observe(handle: &ecr::Registry, target: &Target) -> Result<Option<Obser
     let name = &target.desired.name;
     let observed = match handle.seen(name) {
         Seen::Unknown | Seen::Absent => return Ok(None),
-        Seen::Present(observed) => *observed,
+        Seen::Present(observed) => Arc::unwrap_or_clone(observed),
     };
     let known = under_its_uid(target, Some(&observed));
     let plan = repository::plan(&known.desired, Some(&observed));

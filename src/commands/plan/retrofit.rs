@@ -1,6 +1,7 @@
 //! What a retrofit would do to the repositories that a cache has made, as one line of its target.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::report::{Outcome, Row};
 use crate::desired::CacheTarget;
@@ -30,7 +31,7 @@ pub(super) fn add(
     } = retrofit::survey(desired, rules, listed);
     let plans = to_settle.iter().map(|name| {
         let desired = desired.repository(name);
-        repository::plan(&desired, listed.get(name)).changes
+        repository::plan(&desired, listed.get(name).map(Arc::as_ref)).changes
     });
     let calls: Vec<&str> = plans.flatten().map(|it| Change::operation(&it)).collect();
     let differing = differing + to_settle.len();

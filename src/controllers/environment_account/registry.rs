@@ -5,6 +5,7 @@
 //! at a time, so that each registry has one writer of ours.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -113,7 +114,7 @@ async fn find(
         desired::registry(object, environment, name, world).map_err(Stop::Stopped)?
     };
     desired.replication.of_ours(|it| match registry.seen(it) {
-        Seen::Present(observed) => Some(*observed),
+        Seen::Present(observed) => Some(Arc::unwrap_or_clone(observed)),
         Seen::Absent | Seen::Unknown => None,
     });
     let record = record::of(object, name);

@@ -47,10 +47,11 @@ fn observed(owner: Option<Owner>) -> Observed {
     }
 }
 
-type Repositories = BTreeMap<RepositoryName, Observed>;
+type Repositories = BTreeMap<RepositoryName, Arc<Observed>>;
 
 fn repositories<const N: usize>(of: [(&str, Observed); N]) -> Repositories {
-    of.map(|(name, it)| (name.parse().unwrap(), it)).into()
+    of.map(|(name, it)| (name.parse().unwrap(), Arc::new(it)))
+        .into()
 }
 
 fn rules(prefixes: &[&str]) -> BTreeMap<Prefix, pull_through::Observed> {
@@ -188,6 +189,10 @@ fn a_retrofitted_repository_settles() {
         mutability: Mutability::Immutable,
         ..found
     };
-    let settled = survey(&mutable, &rules(&["hub"]), &[(name, after)].into());
+    let settled = survey(
+        &mutable,
+        &rules(&["hub"]),
+        &[(name, Arc::new(after))].into(),
+    );
     assert_eq!((settled.in_step, settled.to_settle.len()), (1, 0));
 }

@@ -18,7 +18,7 @@ fn observed(tag: &str) -> Observed {
 }
 
 fn listed(tag: &str) -> Snapshot {
-    Snapshot::from([(name(), observed(tag))])
+    Snapshot::from([(name(), Arc::new(observed(tag)))])
 }
 
 fn tag(memory: &Memory) -> String {
