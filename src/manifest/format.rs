@@ -31,7 +31,7 @@ pub enum Format {
     Dockerfile,
     /// Terraform.
     Terraform,
-    /// A shell script, or a Makefile.
+    /// A shell script, a Makefile, or variables of an environment.
     Shell,
     /// Other YAML or JSON.
     Yaml,
@@ -76,12 +76,15 @@ impl Format {
             ("kustomization.yaml" | "kustomization.yml" | "kustomization", _) => Self::Kustomize,
             (_, "tpl" | "gotmpl") => Self::HelmTemplate,
             (_, "tf" | "hcl" | "tfvars") => Self::Terraform,
-            (_, "sh" | "bash" | "mk") | ("makefile" | "justfile", _) => Self::Shell,
+            (_, "sh" | "bash" | "mk" | "env") | ("makefile" | "justfile", _) => Self::Shell,
+            _ if name.starts_with(".env.") => Self::Shell,
             _ if is_dockerfile(&name, extension) => Self::Dockerfile,
             _ if !yaml => Self::Other,
             // Long, in every repository of a web application, and about packages.
             ("package-lock.json" | "package.json" | "pnpm-lock.yaml", _) => Self::Other,
             _ if name.ends_with(".schema.json") => Self::Other,
+            // What Argo CD's image updater writes beside an application's manifests.
+            _ if name.starts_with(".argocd-source") => Self::ArgoCd,
             _ if within("workflows") && within(".github") => Self::GitHubWorkflow,
             ("action.yml" | "action.yaml", _) => Self::GitHubWorkflow,
             _ if name.ends_with(".gitlab-ci.yml") || within(".gitlab") => Self::GitLabCi,

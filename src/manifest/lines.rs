@@ -36,6 +36,21 @@ const ENDS: &[char] = &[
 ];
 /// What the key of an image ends with, in some case.
 const IMAGE: &str = "image";
+/// Programs that are given an image to run or to pull, among other words.
+const RUNNERS: [&str; 3] = ["docker", "podman", "nerdctl"];
+/// Options of theirs without a value, after which the next word may be the image.
+const SWITCHES: [&str; 10] = [
+    "--rm",
+    "--privileged",
+    "--read-only",
+    "--detach",
+    "--interactive",
+    "--tty",
+    "--init",
+    "--quiet",
+    "-P",
+    "-q",
+];
 /// As much of a line as is told.
 const LONGEST_TEXT: usize = 200;
 
@@ -55,6 +70,9 @@ pub(super) fn scan(text: &str, first_line: usize, reason: Reason) -> Vec<Left> {
 /// The images that a line names, and what stands where one would.
 pub(super) fn named_in(line: &str) -> Vec<&str> {
     let mut found = after_keys(line);
+    if let Some(image) = run_by(line).filter(|it| !is_qualified(it)) {
+        found.push(image);
+    }
     if line.contains('/') {
         for word in line.split(ENDS) {
             let word = word.strip_prefix("docker://").unwrap_or(word);
@@ -65,6 +83,39 @@ pub(super) fn named_in(line: &str) -> Vec<&str> {
         }
     }
     found
+}
+
+/// The image of `docker run`, `podman pull` and the like, if it has a tag: a word without one may be
+/// the value of any option.
+fn run_by(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    words.find(|it| RUNNERS.iter().any(|runner| bare(it).ends_with(runner)))?;
+    words
+        .next()
+        .filter(|it| matches!(bare(it), "run" | "pull"))?;
+    let mut may_follow = true;
+    for whole in words {
+        let word = bare(whole);
+        let named = Reference::parse(word).is_ok_and(|it| {
+            it.tag().is_some() && word.starts_with(|it: char| it.is_ascii_alphabetic())
+        });
+        if named && may_follow {
+            return Some(word);
+        }
+        // `-it` and what else takes no value; any other option may take the next word for its own,
+        // unless it is another program's: `-u $(id -u)`.
+        may_follow = !word.starts_with('-')
+            || whole.trim_end_matches(['"', '\'']).ends_with(')')
+            || word.contains('=')
+            || SWITCHES.contains(&word)
+            || word[1..].bytes().all(|it| matches!(it, b'd' | b'i' | b't'));
+    }
+    None
+}
+
+/// A word of a shell without its quotes and what else clings to it.
+fn bare(word: &str) -> &str {
+    word.trim_matches(['"', '\'', '`', '(', ')', ';', ',', '[', ']'])
 }
 
 /// The values of the keys of a line whose names end with "image": `image: x`, `"image": "x"`,
@@ -132,9 +183,9 @@ fn value_at(value: &str, is_image: bool) -> Option<&str> {
 }
 
 /// Whether a word is an image with its registry: nothing else is written like that. What follows a
-/// variable may be anything.
+/// variable or a wildcard may be anything.
 pub(super) fn is_qualified(word: &str) -> bool {
-    let word = match word.find('$') {
+    let word = match word.find(['$', '*']) {
         Some(end) => word[..end].trim_end_matches(['/', ':', '-', '.', '_']),
         None => word,
     };

@@ -126,12 +126,15 @@ fn text(found: &mut Found<'_>, id: Id, block: bool) {
     }
 }
 
-/// Tells the comments of a text that name images.
+/// Tells the comments of a text that name images: lines of their own, and ends of lines.
 pub(super) fn comments(text: &str) -> Vec<Left> {
     let mut left = Vec::new();
     for (i, line) in text.lines().enumerate() {
-        let line = line.trim_start();
-        if let Some(comment) = line.strip_prefix('#') {
+        let comment = match line.trim_start().strip_prefix('#') {
+            Some(comment) => Some(comment),
+            None => line.find(" #").map(|at| &line[at + 2..]),
+        };
+        if let Some(comment) = comment {
             left.extend(lines::scan(comment, i + 1, Reason::Comment));
         }
     }

@@ -142,3 +142,17 @@ fn reasons_are_words_of_their_own_beside_those_of_rules() {
     let both: Vec<_> = rules.iter().filter(|it| words.contains(*it)).collect();
     assert_eq!(both, [&"NotAReference"]);
 }
+
+#[test]
+fn a_comment_at_the_end_of_a_line_is_told() {
+    check(
+        "values.yaml",
+        "image: ghcr.io/a/b:2 # was ghcr.io/a/b:1\nother:\n  repository: #quay.io/c/d\ntext: 'no # comment'\n",
+        &expect_test::expect![[r#"
+            1: ghcr.io/a/b:2
+            1: ghcr.io/a/b:1 [Comment]
+            3: quay.io/c/d [Comment]
+            + image: moved.example/a/b:2 # was ghcr.io/a/b:1
+        "#]],
+    );
+}

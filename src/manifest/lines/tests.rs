@@ -53,6 +53,26 @@ fn words_with_a_registry_are_images_wherever_they_stand() {
 }
 
 #[test]
+fn what_is_run_or_pulled_by_its_tag_is_an_image() {
+    check(
+        "docker run --rm -it golang:1.7 sh -c 'go build'",
+        &["golang:1.7"],
+    );
+    check(
+        "x=$(docker run -v \"$(pwd):/docs\" -u \"$(id -u)\" jnorwood/helm-docs:v1.8.1)",
+        &["jnorwood/helm-docs:v1.8.1"],
+    );
+    check("sudo podman pull 'redis:7.4'", &["redis:7.4"]);
+    check("docker run quay.io/a/b:1", &["quay.io/a/b:1"]);
+    check("docker run -p 8000:8000 --add-host db:10 ${IMAGE}", &[]);
+    check("docker build -t web:1 .", &[]);
+    check(
+        "docker images 'ghcr.io/a/demo:latest-*' -q",
+        &["ghcr.io/a/demo:latest-*"],
+    );
+}
+
+#[test]
 fn prose_and_addresses_are_none() {
     for line in [
         "the image: a picture of something",
