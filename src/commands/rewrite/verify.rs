@@ -41,8 +41,8 @@ enum Found {
     Digest(String),
     /// It is not there.
     Absent,
-    /// Its tag is said in another file, so nobody can look.
-    NoTag,
+    /// Its repository holds images; which of them is meant, another file says.
+    SomeTag,
 }
 
 /// Looks for every target of `files`.
@@ -125,8 +125,10 @@ fn look(images: &Images, version: &str) -> Found {
         images.digests.get(digest)
     } else if let Some(tag) = version.strip_prefix(':') {
         images.tags.get(tag)
+    } else if images.tags.is_empty() {
+        return Found::Absent;
     } else {
-        return Found::NoTag;
+        return Found::SomeTag;
     };
     digest.map_or(Found::Absent, |it| Found::Digest(it.clone()))
 }
@@ -134,9 +136,7 @@ fn look(images: &Images, version: &str) -> Found {
 impl Verified {
     /// Whether every image is there, and the same everywhere.
     pub(super) fn is_good(&self) -> bool {
-        self.0
-            .iter()
-            .all(|(_, found)| is_same(found) && !found.values().any(|it| *it == Found::Absent))
+        self.0.iter().all(|(_, found)| is_good(found))
     }
 
     /// A line for each image.
@@ -150,7 +150,7 @@ impl Verified {
             let places = found.iter().map(|(environment, it)| match it {
                 Found::Digest(_) => format!("{environment} ok"),
                 Found::Absent => format!("{environment} ABSENT"),
-                Found::NoTag => format!("{environment} unknown (its tag is said elsewhere)"),
+                Found::SomeTag => format!("{environment} has images (the tag is said elsewhere)"),
             });
             let places = places.collect::<Vec<_>>().join("  ");
             let digests: BTreeSet<&str> = found.values().filter_map(Found::digest).collect();
@@ -162,10 +162,12 @@ impl Verified {
                     digests.into_iter().collect::<Vec<_>>().join(", ")
                 ),
             };
-            let verdict = if is_same(found) && !found.values().any(|it| *it == Found::Absent) {
-                "verified"
-            } else {
+            let verdict = if !is_good(found) {
                 "refused "
+            } else if found.values().any(|it| *it == Found::SomeTag) {
+                "partly  "
+            } else {
+                "verified"
             };
             writeln!(out, "{verdict}  {repository}{version}  {places}{digests}")?;
         }
@@ -177,12 +179,13 @@ impl Found {
     fn digest(&self) -> Option<&str> {
         match self {
             Self::Digest(digest) => Some(digest),
-            Self::Absent | Self::NoTag => None,
+            Self::Absent | Self::SomeTag => None,
         }
     }
 }
 
-fn is_same(found: &BTreeMap<String, Found>) -> bool {
+/// Whether an image is everywhere, with the same digest.
+fn is_good(found: &BTreeMap<String, Found>) -> bool {
     let digests: BTreeSet<_> = found.values().filter_map(Found::digest).collect();
-    digests.len() <= 1
+    digests.len() <= 1 && !found.values().any(|it| *it == Found::Absent)
 }
