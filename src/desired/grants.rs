@@ -102,7 +102,7 @@ fn begins(name: &str, prefix: &str) -> bool {
 
 /// Whether a selector selects an object with these labels.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements>
-fn selects(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
+pub fn selects(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
     let Selector {
         match_labels,
         match_expressions,

@@ -31,6 +31,7 @@ mod world;
 pub use admission::admission;
 pub use deletion::{deletion, moment, terms};
 pub use environment::{AssumedRole, Environment, environment};
+pub use grants::selects;
 pub use lifecycle::lifecycle;
 pub use pull_through::{CacheTarget, imports_per_hour, pull_through};
 pub use registry::registry;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::found::{Found, Parts, scalar, unreadable};
+use super::overlay::{self, Base, Overlay};
 use super::site::{Context, Written};
 use super::tree::Cursor;
 use super::{helm, kubernetes, kustomize, nested};
@@ -14,7 +15,9 @@ use crate::domain::reference::Reference;
 pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
     let application = at.find(&["spec", "template"]).unwrap_or(at);
     let Some(spec) = application.get("spec") else {
-        return;
+        // `.argocd-source.yaml` is a source alone:
+        // <https://argo-cd.readthedocs.io/en/stable/user-guide/parameters/#store-overrides-in-git>.
+        return one_source(found, at, &Context::default());
     };
     let destination = |key: &str| spec.find(&["destination", key]).and_then(Cursor::text);
     let cluster = destination("name").or(destination("server"));
@@ -41,11 +44,22 @@ fn one_source<'a>(found: &mut Found<'a>, source: Cursor<'a>, context: &Context) 
             nested::read(found, values, |found, at| helm::read(found, at, context));
         }
     }
-    if let Some(overlay) = source.get("kustomize") {
-        for image in overlay.get("images").into_iter().flat_map(Cursor::items) {
+    if let Some(at) = source.get("kustomize") {
+        let images = || at.get("images").into_iter().flat_map(Cursor::items);
+        let names = images().filter_map(Cursor::text).map(overlay::assigned);
+        found.overlays.push(Overlay {
+            names: names.map(str::to_owned).collect(),
+            base: match source.string("path") {
+                Some(_) => Base::Root,
+                None => Base::Folder,
+            },
+            resources: vec![source.string("path").unwrap_or(".").to_owned()],
+            components: Vec::new(),
+        });
+        for image in images() {
             assignment(found, image, context);
         }
-        if let Some(list) = overlay.get("patches") {
+        if let Some(list) = at.get("patches") {
             kustomize::patches(found, list);
         }
     }
@@ -100,12 +114,10 @@ fn assignment<'a>(found: &mut Found<'a>, at: Cursor<'a>, context: &Context) {
     if let Some((name, _)) = text.split_once('=') {
         return found.after(at, &format!("{name}="), context);
     }
-    let Ok(image) = Reference::parse(text) else {
+    if Reference::parse(text).is_err() {
         return found.leave(at, unreadable(text));
-    };
-    let suffix =
-        image.tag().map_or(0, |it| it.len() + 1) + image.digest().map_or(0, |it| it.len() + 1);
-    let name = text[..text.len() - suffix].to_owned();
+    }
+    let name = overlay::name_of(text).to_owned();
     match scalar(at) {
         Ok(scalar) => {
             let written = Written::Assignment { scalar, name };

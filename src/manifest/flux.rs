@@ -3,6 +3,7 @@
 //! <https://fluxcd.io/flux/components/kustomize/kustomizations/>
 
 use super::found::Found;
+use super::overlay::{self, Base, Overlay};
 use super::site::Context;
 use super::tree::Cursor;
 use super::{helm, kubernetes, kustomize};
@@ -21,19 +22,31 @@ pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
     if let Some(values) = spec.get("values") {
         helm::read(found, values, &context);
     }
-    overlay(found, spec, &context);
+    overrides(found, spec, &context);
+    found.overlays.push(Overlay {
+        names: overlay::names(spec.get("images")).collect(),
+        base: Base::Root,
+        resources: spec.string("path").map(str::to_owned).into_iter().collect(),
+        components: Vec::new(),
+    });
     for renderer in spec
         .get("postRenderers")
         .into_iter()
         .flat_map(Cursor::items)
     {
         if let Some(it) = renderer.get("kustomize") {
-            overlay(found, it, &context);
+            overrides(found, it, &context);
+            found.overlays.push(Overlay {
+                names: overlay::names(it.get("images")).collect(),
+                base: Base::Folder,
+                resources: Vec::new(),
+                components: Vec::new(),
+            });
         }
     }
 }
 
-fn overlay<'a>(found: &mut Found<'a>, at: Cursor<'a>, context: &Context) {
+fn overrides<'a>(found: &mut Found<'a>, at: Cursor<'a>, context: &Context) {
     if let Some(list) = at.get("images") {
         kustomize::images(found, list, context);
     }

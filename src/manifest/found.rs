@@ -7,6 +7,7 @@ use granit_parser::ScalarStyle;
 
 use super::left::{Left, Reason};
 use super::lines;
+use super::overlay::Overlay;
 use super::site::{Context, Scalar, Site, Stated, Style, Written};
 use super::tree::{Cursor, Id, Kind, Tag, Tree};
 use crate::domain::reference::Reference;
@@ -21,6 +22,7 @@ pub(super) struct Found<'a> {
     pub(super) tree: &'a Tree<'a>,
     pub(super) sites: Vec<Site>,
     pub(super) left: Vec<Left>,
+    pub(super) overlays: Vec<Overlay>,
     /// Scalars of which all is said.
     done: BTreeSet<Id>,
     /// The scalars of each site, and the alias on the way to it.
@@ -43,6 +45,7 @@ impl<'a> Found<'a> {
             tree,
             sites: Vec::new(),
             left: Vec::new(),
+            overlays: Vec::new(),
             done: BTreeSet::new(),
             used: Vec::new(),
             values: 0,

@@ -5,7 +5,7 @@ use super::found::Found;
 use super::left::Reason;
 use super::site::Context;
 use super::tree::{Cursor, DEEPEST};
-use super::{argo_cd, flux, helm, kustomize, nested};
+use super::{argo_cd, flux, helm, kustomize, nested, tekton};
 use crate::domain::rewrite::{Credentials, PullPolicy};
 
 /// What a pod's containers are listed under.
@@ -25,8 +25,12 @@ const COMPARING: [&str; 1] = ["postgresql.cnpg.io"];
 /// Fields of custom resources that name an image and nothing else: group, kind or all, path.
 /// <https://prometheus-operator.dev/docs/api-reference/api/>,
 /// <https://olm.operatorframework.io/docs/concepts/crds/catalogsource/>,
-/// <https://tekton.dev/docs/pipelines/stepactions/>.
-const FIELDS: [(&str, &str, &[&str]); 7] = [
+/// <https://tekton.dev/docs/pipelines/stepactions/>,
+/// <https://rook.io/docs/rook/latest/CRDs/Cluster/ceph-cluster-crd/#ceph-version>,
+/// <https://www.rabbitmq.com/kubernetes/operator/using-operator#images>,
+/// <https://github.com/open-telemetry/opentelemetry-operator/blob/main/docs/api/opentelemetrycollectors.md>,
+/// <https://github.com/minio/operator/blob/master/docs/tenant_crd.adoc>.
+const FIELDS: [(&str, &str, &[&str]); 11] = [
     ("monitoring.coreos.com", "", &["spec", "image"]),
     ("monitoring.coreos.com", "", &["spec", "thanos", "image"]),
     (
@@ -36,6 +40,18 @@ const FIELDS: [(&str, &str, &[&str]); 7] = [
     ),
     ("operators.coreos.com", "CatalogSource", &["spec", "image"]),
     ("tekton.dev", "StepAction", &["spec", "image"]),
+    (
+        "ceph.rook.io",
+        "CephCluster",
+        &["spec", "cephVersion", "image"],
+    ),
+    ("rabbitmq.com", "RabbitmqCluster", &["spec", "image"]),
+    (
+        "opentelemetry.io",
+        "OpenTelemetryCollector",
+        &["spec", "image"],
+    ),
+    ("minio.min.io", "Tenant", &["spec", "image"]),
     ("upgrade.cattle.io", "Plan", &["spec", "upgrade", "image"]),
     ("upgrade.cattle.io", "Plan", &["spec", "prepare", "image"]),
 ];
@@ -45,21 +61,30 @@ const FIELDS: [(&str, &str, &[&str]); 7] = [
 struct Shape {
     lists: &'static [&'static str],
     singles: &'static [&'static str],
+    /// Whether what stands here is all that is said of a pod.
+    whole: bool,
 }
 
 /// Steps and sidecars: <https://tekton.dev/docs/pipelines/tasks/>.
 const TEKTON: Shape = Shape {
     lists: &["steps", "sidecars"],
     singles: &["stepTemplate"],
+    whole: true,
 };
 /// Templates: <https://argo-workflows.readthedocs.io/en/latest/fields/#template>.
 const ARGO: Shape = Shape {
     lists: &["sidecars"],
     singles: &["container", "script", "resource"],
+    whole: true,
 };
 const PODS: Shape = Shape {
     lists: &[],
     singles: &[],
+    whole: true,
+};
+const PATCHES: Shape = Shape {
+    whole: false,
+    ..PODS
 };
 
 /// Reads one document.
@@ -106,6 +131,9 @@ fn object<'a>(found: &mut Found<'a>, at: Cursor<'a>, depth: usize) {
                 "argoproj.io" => ARGO,
                 _ => PODS,
             };
+            if group == "tekton.dev" {
+                tekton::defaults(found, at, &context);
+            }
             pods(found, at, shape, &context, 0);
         }
     }
@@ -122,9 +150,9 @@ pub(super) fn context(object: Cursor<'_>) -> Context {
     }
 }
 
-/// Reads the pods within a value, however deep they are.
+/// Reads the pods within a patch, however deep they are.
 pub(super) fn pods_within<'a>(found: &mut Found<'a>, at: Cursor<'a>, context: &Context) {
-    pods(found, at, PODS, context, 0);
+    pods(found, at, PATCHES, context, 0);
 }
 
 fn pods<'a>(found: &mut Found<'a>, at: Cursor<'a>, shape: Shape, context: &Context, depth: usize) {
@@ -136,7 +164,8 @@ fn pods<'a>(found: &mut Found<'a>, at: Cursor<'a>, shape: Shape, context: &Conte
             .items()
             .for_each(|it| pods(found, it, shape, context, depth + 1));
     }
-    let context = &with_credentials(at, context);
+    let of_pod = of_pod(at, shape, context);
+    let context = of_pod.as_ref().unwrap_or(context);
     let mut is_pod = false;
     for key in CONTAINERS.iter().chain(shape.lists) {
         for item in at.get(key).into_iter().flat_map(Cursor::items) {
@@ -150,6 +179,10 @@ fn pods<'a>(found: &mut Found<'a>, at: Cursor<'a>, shape: Shape, context: &Conte
         }
     }
     for volume in at.get("volumes").into_iter().flat_map(Cursor::items) {
+        if let Some(disk) = volume.get("containerDisk") {
+            // KubeVirt: the kubelet pulls it as it does a container's.
+            container(found, disk, context);
+        }
         if let Some(image) = volume.find(&["image", "reference"]).filter(|_| is_pod) {
             let policy = policy(volume.find(&["image", "pullPolicy"]));
             found.whole(
@@ -192,16 +225,26 @@ fn policy(at: Option<Cursor<'_>>) -> PullPolicy {
     }
 }
 
-fn with_credentials(at: Cursor<'_>, context: &Context) -> Context {
+/// The context within a mapping that says something of a pod: its labels, or its credentials.
+fn of_pod(at: Cursor<'_>, shape: Shape, context: &Context) -> Option<Context> {
     let secrets = at.get("imagePullSecrets");
-    let some = secrets.is_some_and(|it| it.items().next().is_some());
-    Context {
-        credentials: match some {
-            true => Credentials::Unknown,
-            false => context.credentials,
-        },
-        ..context.clone()
+    let secrets = secrets.is_some_and(|it| it.items().next().is_some());
+    let labelled = shape.whole && at.get("spec").is_some();
+    if !secrets && !labelled {
+        return None;
     }
+    let mut context = context.clone();
+    if secrets {
+        context.credentials = Credentials::Unknown;
+    }
+    if labelled {
+        let labels = at.find(&["metadata", "labels"]);
+        let labels = labels.into_iter().flat_map(Cursor::pairs);
+        let text =
+            |(key, value): (&str, Cursor<'_>)| Some((key.to_owned(), value.text()?.to_owned()));
+        context.labels = Some(labels.filter_map(text).collect());
+    }
+    Some(context)
 }
 
 /// Leaves what an operator compares.

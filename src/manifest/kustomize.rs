@@ -7,9 +7,13 @@ use granit_parser::{ScalarStyle, StructureStyle};
 use super::found::{Found, scalar};
 use super::left::Reason;
 use super::lines::is_qualified;
+use super::overlay::{self, Base, Overlay};
 use super::site::{Context, NewName, Stated, Written};
 use super::tree::{Cursor, Kind};
 use super::{helm, kubernetes, nested};
+
+/// The keys that patches stand under.
+const PATCHES: [&str; 3] = ["patches", "patchesStrategicMerge", "patchesJson6902"];
 
 /// Reads a kustomization.
 pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
@@ -23,7 +27,8 @@ pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
             images(found, list, &context);
         }
     }
-    for key in ["patches", "patchesStrategicMerge", "patchesJson6902"] {
+    found.overlays.push(overlay(at));
+    for key in PATCHES {
         if let Some(list) = at.get(key) {
             patches(found, list);
         }
@@ -35,11 +40,26 @@ pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
     }
 }
 
-/// The files and folders that a kustomization is made of, as it names them.
-pub(super) fn resources(at: Cursor<'_>) -> impl Iterator<Item = &str> {
-    let keys = ["resources", "bases", "components"];
-    let lists = keys.into_iter().filter_map(move |it| at.get(it));
-    lists.flat_map(Cursor::items).filter_map(Cursor::text)
+/// What a kustomization overrides: all that it is made of, patches and values of charts among it,
+/// since images are changed last.
+fn overlay(at: Cursor<'_>) -> Overlay {
+    let items = |key: &str| at.get(key).into_iter().flat_map(Cursor::items);
+    let texts = |key: &str| items(key).filter_map(Cursor::text).map(str::to_owned);
+    let patches = PATCHES.into_iter().flat_map(items);
+    let patches = patches.filter_map(|it| it.string("path").or(it.text()));
+    let charts = items("helmCharts").filter_map(|it| it.string("valuesFile"));
+    let images = ["images", "imageTags"].map(|it| at.get(it));
+    Overlay {
+        names: images.into_iter().flat_map(overlay::names).collect(),
+        base: Base::Folder,
+        resources: ["resources", "bases"]
+            .into_iter()
+            .flat_map(texts)
+            .chain(patches.chain(charts).map(str::to_owned))
+            .filter(|it| !it.contains('\n'))
+            .collect(),
+        components: texts("components").collect(),
+    }
 }
 
 /// Reads a list of overrides, each `{name, newName, newTag, digest}`.

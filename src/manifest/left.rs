@@ -22,6 +22,10 @@ pub enum Reason {
     HelmTemplate,
     /// Several environments read the file, and each has a registry of its own.
     NeedsEnvironment,
+    /// The environment's admission policies do not select the pods.
+    NotSelected,
+    /// The environment's admission policies select pods by what the file does not say.
+    SelectionUnknown,
     /// A Dockerfile's argument without a default.
     NoDefault,
     /// The file, or one document of it, does not read.
@@ -64,9 +68,11 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of the enum.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::HelmTemplate,
         Self::NeedsEnvironment,
+        Self::NotSelected,
+        Self::SelectionUnknown,
         Self::NoDefault,
         Self::NotYaml,
         Self::NotUtf8,
@@ -93,6 +99,8 @@ impl Reason {
         match self {
             Self::HelmTemplate => "HelmTemplate",
             Self::NeedsEnvironment => "NeedsEnvironment",
+            Self::NotSelected => "NotSelected",
+            Self::SelectionUnknown => "SelectionUnknown",
             Self::NoDefault => "NoDefault",
             Self::NotYaml => "NotYaml",
             Self::NotUtf8 => "NotUtf8",
@@ -124,6 +132,14 @@ impl Reason {
             Self::NeedsEnvironment => {
                 "several environments read this file: override the image in each overlay, or in \
                  values of each environment"
+            }
+            Self::NotSelected => {
+                "the selectors of the admission policy leave these pods out, so admission leaves \
+                 them alone as well"
+            }
+            Self::SelectionUnknown => {
+                "the admission policy selects pods by namespaces or labels, and this file does not \
+                 say them: give --namespace, or write them here"
             }
             Self::NoDefault => "the argument has no default here: the build gives it",
             Self::NotYaml => "this does not read as YAML",

@@ -30,14 +30,17 @@ mod kustomize;
 mod left;
 mod lines;
 mod nested;
+mod overlay;
 mod proof;
 mod site;
 mod sweep;
+mod tekton;
 mod tree;
 
 pub use edit::{Edited, Refused, edit};
 pub use format::Format;
 pub use left::{Left, Reason};
+pub use overlay::{Base, Overlay, may_overlay, overlays};
 pub use site::{Context, NewName, Scalar, Site, Stated, Style, Written};
 
 use std::collections::BTreeSet;
@@ -57,9 +60,8 @@ pub struct Document {
     pub sites: Vec<Site>,
     /// What else names an image or may, in the order of the text.
     pub left: Vec<Left>,
-    /// What a kustomization is made of: paths from its folder, and URLs. Its overrides hold for all
-    /// that is there.
-    pub resources: Vec<String>,
+    /// What it overrides in other files.
+    pub overlays: Vec<Overlay>,
 }
 
 /// Whether the file of this path can name images; what it says is no matter.
@@ -73,7 +75,7 @@ pub fn read(path: &str, text: &[u8]) -> Document {
     let passed_over = |reason: Option<Reason>| Document {
         format,
         sites: Vec::new(),
-        resources: Vec::new(),
+        overlays: Vec::new(),
         left: Vec::from_iter(reason.map(|reason| Left {
             line: 1,
             text: String::new(),
@@ -100,7 +102,7 @@ fn read_text(path: &str, format: Format, text: &str) -> Document {
         format,
         sites: Vec::new(),
         left: Vec::new(),
-        resources: Vec::new(),
+        overlays: Vec::new(),
     };
     let always = matches!(format, Format::Kustomize | Format::Dockerfile);
     if !always && !may_name_images(text) {
@@ -128,13 +130,15 @@ fn read_template(document: &mut Document, text: &str) {
 
 /// Whether it is worth a closer look: no image is named without one of these.
 fn may_name_images(text: &str) -> bool {
-    const SIGNS: [&str; 15] = [
+    const SIGNS: [&str; 17] = [
         "ontainer",
         "ervices",
         "mage",
         "MAGE",
         "FROM",
         "docker",
+        "podman",
+        "nerdctl",
         "cr.io",
         "uay.io",
         "egistry",
@@ -174,10 +178,6 @@ fn read_yaml(document: &mut Document, text: &str) {
                 let at = tree.at(*root);
                 let format = document.format.of_document(at);
                 formats.push(format);
-                if format == Format::Kustomize {
-                    let resources = kustomize::resources(at).map(str::to_owned);
-                    document.resources.extend(resources);
-                }
                 read_document(&mut found, format, at);
                 if sweeps(at) {
                     sweep::sweep(&mut found, *root, Reason::UnknownField);
@@ -194,6 +194,7 @@ fn read_yaml(document: &mut Document, text: &str) {
     if let Some(first) = formats.into_iter().find(|it| *it != Format::Yaml) {
         document.format = first;
     }
+    document.overlays = found.overlays;
     document.sites = found.sites;
     document.sites.sort_by_key(Site::start);
     document.sites.dedup();

@@ -1,8 +1,10 @@
 //! One image reference that can be edited: what it names, how it is written, and who pulls it.
 
+use std::collections::BTreeMap;
 use std::iter;
 use std::ops::Range;
 
+use super::overlay::name_of;
 use crate::domain::reference::Reference;
 use crate::domain::rewrite::{Credentials, PullPolicy};
 
@@ -122,6 +124,8 @@ pub struct Context {
     pub pull_policy: PullPolicy,
     /// Whether the pod brings credentials.
     pub credentials: Credentials,
+    /// The pod's own labels; `None` where another file may say more.
+    pub labels: Option<BTreeMap<String, String>>,
 }
 
 impl Default for Context {
@@ -135,6 +139,7 @@ impl Default for Context {
             container: None,
             pull_policy: PullPolicy::Pulls,
             credentials: Credentials::NotCovered,
+            labels: None,
         }
     }
 }
@@ -152,6 +157,11 @@ impl Site {
     /// What it names.
     pub fn reference(&self) -> Reference<'_> {
         Reference::parse(&self.image).expect("a site is made of a reference")
+    }
+
+    /// What it names without tag and digest, as it is written: what an override looks for.
+    pub fn name(&self) -> &str {
+        name_of(&self.image)
     }
 
     /// The bytes that an edit may change; an empty range is a place to insert at.

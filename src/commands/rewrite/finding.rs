@@ -128,7 +128,7 @@ pub(super) fn examine(path: &str, bytes: &[u8], book: &Rulebook) -> Option<File>
         .sites
         .iter()
         .map(|site| {
-            let (environment, outcome) = book.decide(path, site)?;
+            let (environment, outcome) = book.decide((path, document.format), site)?;
             Some(Finding {
                 line: site.line,
                 text: site.image.clone(),

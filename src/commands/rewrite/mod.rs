@@ -17,10 +17,12 @@ mod finding;
 mod full;
 mod github;
 mod json;
+mod overrides;
 mod pr_body;
 mod printer;
 mod rulebook;
 mod sarif;
+mod selection;
 mod summary;
 mod tree;
 mod verify;
@@ -61,9 +63,11 @@ pub struct Arguments {
     /// like prod; can be given several times.
     #[arg(long = "environment", short, value_name = "GLOB=ENVIRONMENT")]
     environments: Vec<String>,
-    /// The namespace of what names none: old names can be claimed for one namespace alone.
-    #[arg(long, short, default_value = "default", value_name = "NAMESPACE")]
-    namespace: String,
+    /// The namespace of what names none: old names can be claimed for one namespace alone, and
+    /// policies select namespaces. Without it the claims of default hold, and what a selector would
+    /// say is unknown.
+    #[arg(long, short, value_name = "NAMESPACE")]
+    namespace: Option<String>,
     /// Only what the ImageRepository of this namespace and name migrates.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     service: Option<String>,
@@ -111,7 +115,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let book = Rulebook::new(objects, arguments)?;
     let paths = tree::paths(&arguments.root)?;
-    let book = book.knowing_overridden(tree::overridden(&arguments.root, &paths));
+    let overrides = tokio::task::block_in_place(|| tree::overrides(&arguments.root, &paths));
+    let book = book.knowing(overrides);
     let mut printer = Printer::of(arguments);
     let mut summary = Summary::default();
     let mut kept = Vec::new();

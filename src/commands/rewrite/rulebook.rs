@@ -9,26 +9,30 @@ use kube::ResourceExt as _;
 use super::Arguments;
 use super::environments::Environments;
 use super::finding::{Outcome, Rule, Why};
+use super::overrides::Overrides;
+use super::selection::{self, Selection};
 use crate::api::ImageAdmissionPolicy;
 use crate::api::image_admission_policy::ImageAdmissionPolicySpec;
 use crate::commands::rules;
 use crate::desired::{self, Objects, Subject, World};
 use crate::domain::facts::{Facts, Presence};
 use crate::domain::rewrite::{self, Asked, Compiled, Decision, Reason, Table};
-use crate::manifest::{self, Site, Stated, Written};
+use crate::manifest::{self, Format, Site, Stated};
+
+/// Where `kubectl apply` puts what names no namespace.
+const DEFAULT_NAMESPACE: &str = "default";
 
 /// The rules, and who reads what.
 pub(super) struct Rulebook {
     /// The objects that the rules come from.
     pub(super) world: World,
     table: Table,
-    /// The policy of each environment.
-    policies: BTreeMap<String, String>,
+    /// The policies of each environment, in the order in which the API server asks them.
+    policies: BTreeMap<String, Vec<String>>,
     environments: Environments,
-    /// The names that kustomizations override the images of.
-    overridden: BTreeSet<String>,
+    overrides: Overrides,
     facts: Facts,
-    namespace: String,
+    namespace: Option<String>,
     service: Option<String>,
 }
 
@@ -36,13 +40,14 @@ impl Rulebook {
     /// The rules that `objects` make. An environment that no admission policy is for has one made up
     /// for it, which excludes nothing.
     pub(super) fn new(mut objects: Objects, arguments: &Arguments) -> anyhow::Result<Self> {
-        let mut policies = BTreeMap::new();
+        let mut policies: BTreeMap<String, Vec<String>> = BTreeMap::new();
         objects.policies.sort_by_key(|it| it.name_any());
         for policy in &objects.policies {
             let environment = policy.spec.environment.clone();
             policies
                 .entry(environment)
-                .or_insert_with(|| policy.name_any());
+                .or_default()
+                .push(policy.name_any());
         }
         for environment in &objects.environments {
             let name = environment.name_any();
@@ -54,7 +59,7 @@ impl Rulebook {
                 };
                 let policy = ImageAdmissionPolicy::new(&made_up, spec);
                 objects.policies.push(Arc::new(policy));
-                made_up
+                vec![made_up]
             });
         }
         let environments = Environments::read(&arguments.root, &arguments.environments)?;
@@ -83,16 +88,16 @@ impl Rulebook {
             world,
             policies,
             environments,
-            overridden: BTreeSet::new(),
+            overrides: Overrides::default(),
             facts: Facts::assuming(Presence::Active),
             namespace: arguments.namespace.clone(),
             service: arguments.service.clone(),
         })
     }
 
-    /// With these names of images known to be overridden somewhere in the tree.
-    pub(super) fn knowing_overridden(self, overridden: BTreeSet<String>) -> Self {
-        Self { overridden, ..self }
+    /// With what kustomizations override in the tree known.
+    pub(super) fn knowing(self, overrides: Overrides) -> Self {
+        Self { overrides, ..self }
     }
 
     /// Whether everything is told that is found, and not only one service's.
@@ -101,8 +106,12 @@ impl Rulebook {
     }
 
     /// What becomes of a site, and in which environment; `None`: it is not asked for.
-    pub(super) fn decide(&self, path: &str, site: &Site) -> Option<(Option<String>, Outcome)> {
-        let (environment, outcome) = self.decide_all(path, site);
+    pub(super) fn decide(
+        &self,
+        at: (&str, Format),
+        site: &Site,
+    ) -> Option<(Option<String>, Outcome)> {
+        let (environment, outcome) = self.decide_all(at, site);
         let Some(service) = &self.service else {
             return Some((environment, outcome));
         };
@@ -110,21 +119,21 @@ impl Rulebook {
             Outcome::Rewritten { rule, .. } => *rule == Rule::ImageRepository(service.clone()),
             // Which service it would be is known in each environment.
             Outcome::Left(Why::Text(manifest::Reason::NeedsEnvironment)) => self
-                .anywhere(site)
+                .anywhere(at, site)
                 .any(|it| matches!(it, Outcome::Rewritten { rule: Rule::ImageRepository(it), .. } if it == *service)),
             Outcome::InStep | Outcome::Left(_) => false,
         };
         ours.then_some((environment, outcome))
     }
 
-    fn decide_all(&self, path: &str, site: &Site) -> (Option<String>, Outcome) {
+    fn decide_all(&self, at: (&str, Format), site: &Site) -> (Option<String>, Outcome) {
         let mut only = self.policies.keys();
         let only = only.next().filter(|_| self.policies.len() == 1);
-        let environment = self.environments.of(path, &site.context);
+        let environment = self.environments.of(at.0, &site.context);
         if let Some(name) = environment.or(only.map(String::as_str)) {
-            return (Some(name.to_owned()), self.decide_in(name, site));
+            return (Some(name.to_owned()), self.decide_in(name, at, site));
         }
-        let mut outcomes: Vec<Outcome> = self.anywhere(site).collect();
+        let mut outcomes: Vec<Outcome> = self.anywhere(at, site).collect();
         let moves = |it: &Outcome| matches!(it, Outcome::Rewritten { .. });
         let outcome = match outcomes.pop() {
             Some(last) if !moves(&last) && !outcomes.iter().any(moves) => last,
@@ -134,68 +143,79 @@ impl Rulebook {
         (None, outcome)
     }
 
-    fn anywhere(&self, site: &Site) -> impl Iterator<Item = Outcome> {
-        self.policies.keys().map(|it| self.decide_in(it, site))
+    fn anywhere(&self, at: (&str, Format), site: &Site) -> impl Iterator<Item = Outcome> {
+        let environments = self.policies.keys();
+        environments.map(move |it| self.decide_in(it, at, site))
     }
 
-    fn decide_in(&self, environment: &str, site: &Site) -> Outcome {
-        let policy = self.policies.get(environment);
-        let Some(policy) = policy.and_then(|it| self.table.policy(it)) else {
-            // It is told on standard error why the policy is not in force.
+    /// What the policies of an environment make of a site, one after the other.
+    fn decide_in(&self, environment: &str, at: (&str, Format), site: &Site) -> Outcome {
+        const NOT_SELECTED: Outcome = Outcome::Left(Why::Text(manifest::Reason::NotSelected));
+        let policies = self.policies.get(environment).into_iter().flatten();
+        let mut left = None;
+        for policy in policies {
+            match self.decide_by(policy, at, site) {
+                NOT_SELECTED => drop(left.get_or_insert(NOT_SELECTED)),
+                Outcome::Left(why @ Why::Rules(_)) => left = Some(Outcome::Left(why)),
+                decided => return decided,
+            }
+        }
+        // It is told on standard error why a policy is not in force.
+        left.unwrap_or(Outcome::Left(Why::Rules(Reason::NoRule)))
+    }
+
+    fn decide_by(&self, name: &str, (path, format): (&str, Format), site: &Site) -> Outcome {
+        let left = |reason| Outcome::Left(Why::Text(reason));
+        let Some(policy) = self.table.policy(name) else {
             return Outcome::Left(Why::Rules(Reason::NoRule));
         };
+        let said = site.context.namespace.as_deref();
+        let namespace = said.or(self.namespace.as_deref());
         let asked = Asked {
             image: &site.image,
-            namespace: site.context.namespace.as_deref().unwrap_or(&self.namespace),
+            namespace: namespace.unwrap_or(DEFAULT_NAMESPACE),
             pull_policy: site.context.pull_policy,
             credentials: site.context.credentials,
         };
-        match rewrite::decide(policy, &self.facts, &asked) {
-            Decision::Rewrite { .. } if site.registry == Stated::Elsewhere => {
-                Outcome::Left(Why::Text(manifest::Reason::RegistryElsewhere))
-            }
-            Decision::Rewrite { .. } if self.is_overridden(site) => {
-                Outcome::Left(Why::Text(manifest::Reason::Overridden))
-            }
-            // No list says that the cache has a digest, and ECR does not import by one.
-            Decision::Rewrite {
-                rule: rewrite::Rule::PullThroughRule(_),
-                ..
-            } if site.reference().digest().is_some() => {
-                Outcome::Left(Why::Rules(Reason::DigestNotCached))
-            }
+        let (target, rule, reason) = match rewrite::decide(policy, &self.facts, &asked) {
             Decision::Rewrite {
                 target,
                 rule,
                 reason,
-            } => Outcome::Rewritten {
-                target,
-                rule: match rule {
-                    rewrite::Rule::ImageRepository(it) => Rule::ImageRepository(it.to_owned()),
-                    rewrite::Rule::PullThroughRule(it) => Rule::PullThroughRule(it.to_owned()),
-                },
-                reason,
-            },
+            } => (target, rule, reason),
             Decision::Keep {
                 reason: Reason::AlreadyEcr,
                 ..
-            } => Outcome::InStep,
-            Decision::Keep { reason, .. } => Outcome::Left(Why::Rules(reason)),
+            } => return Outcome::InStep,
+            Decision::Keep { reason, .. } => return Outcome::Left(Why::Rules(reason)),
+        };
+        let object = self.world.policies().find(|it| it.name_any() == name);
+        let selection = object
+            .map(|it| selection::selection(it, &self.world, (format, &site.context), namespace));
+        match selection {
+            Some(Selection::NotSelected) => return left(manifest::Reason::NotSelected),
+            Some(Selection::Unknown) => return left(manifest::Reason::SelectionUnknown),
+            Some(Selection::Selected) | None => {}
         }
-    }
-
-    /// Whether a kustomization is to be changed instead, which looks for an image by its name as it
-    /// is written.
-    fn is_overridden(&self, site: &Site) -> bool {
-        let image = site.image.split_once('@').map_or(&*site.image, |it| it.0);
-        let slash = image.rfind('/').unwrap_or_default();
-        let name = image[slash..]
-            .find(':')
-            .map_or(image, |colon| &image[..slash + colon]);
-        !matches!(
-            site.written,
-            Written::Override { .. } | Written::Assignment { .. }
-        ) && self.overridden.contains(name)
+        if site.registry == Stated::Elsewhere {
+            return left(manifest::Reason::RegistryElsewhere);
+        }
+        if self.overrides.hold_for(path, site) {
+            return left(manifest::Reason::Overridden);
+        }
+        let rule = match rule {
+            // No list says that the cache has a digest, and ECR does not import by one.
+            rewrite::Rule::PullThroughRule(_) if site.reference().digest().is_some() => {
+                return Outcome::Left(Why::Rules(Reason::DigestNotCached));
+            }
+            rewrite::Rule::ImageRepository(it) => Rule::ImageRepository(it.to_owned()),
+            rewrite::Rule::PullThroughRule(it) => Rule::PullThroughRule(it.to_owned()),
+        };
+        Outcome::Rewritten {
+            target,
+            rule,
+            reason,
+        }
     }
 
     /// The environments that an `ImageRepository` is in, of those that there are rules for.
@@ -210,9 +230,10 @@ impl Rulebook {
         named.filter(|it| self.policies.contains_key(it)).collect()
     }
 
-    /// The policy by which an environment's references are rewritten.
+    /// The first policy by which an environment's references are rewritten.
     pub(super) fn policy(&self, environment: &str) -> Option<&Compiled> {
-        self.table.policy(self.policies.get(environment)?)
+        let mut policies = self.policies.get(environment)?.iter();
+        policies.find_map(|it| self.table.policy(it))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The files of a repository as Git sees them, read by as many threads as there are cores and told in
 //! the order of their paths.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,9 @@ use ignore::{WalkBuilder, WalkState};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::finding::{self, File};
+use super::overrides::Overrides;
 use super::rulebook::Rulebook;
-use crate::manifest::{self, Written};
+use crate::manifest;
 
 /// What came of one path.
 pub(super) enum Seen {
@@ -41,10 +42,9 @@ pub(super) fn examine(
         unread: 0,
     };
     let next = AtomicUsize::new(0);
-    let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         let (told, tell) = mpsc::sync_channel(1024);
-        for _ in 0..threads {
+        for _ in 0..threads() {
             let told = told.clone();
             let next = &next;
             scope.spawn(move || work(root, paths, next, book, &told));
@@ -69,26 +69,39 @@ pub(super) fn examine(
     Ok(counts)
 }
 
-/// The names that kustomizations override the images of. A base that is given another name escapes
-/// its overlay, which may set the tag as well.
-pub(super) fn overridden(root: &Path, paths: &[PathBuf]) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for path in paths {
-        let path_text = path.to_string_lossy();
-        if !path_text.to_lowercase().contains("kustomiz") {
-            continue;
+/// What kustomizations override, and where. Few files say it, so few are parsed here.
+pub(super) fn overrides(root: &Path, paths: &[PathBuf]) -> Overrides {
+    let next = AtomicUsize::new(0);
+    let one = || {
+        let mut found = Vec::new();
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let named = named(root, path);
+            if !manifest::may_overlay(&named) {
+                continue;
+            }
+            // A file that cannot be read is told when its turn comes.
+            let Ok(bytes) = fs::read(root.join(path)) else {
+                continue;
+            };
+            let overlays = manifest::overlays(&named, &bytes).into_iter();
+            found.extend(overlays.map(|it| (named.clone(), it)));
         }
-        // A file that cannot be read is told when its turn comes.
-        let Ok(bytes) = fs::read(root.join(path)) else {
-            continue;
-        };
-        let sites = manifest::read(&path_text, &bytes).sites;
-        names.extend(sites.into_iter().filter_map(|it| match it.written {
-            Written::Override { name, .. } => Some(name),
-            Written::Whole(_) | Written::Parts { .. } | Written::Assignment { .. } => None,
-        }));
-    }
-    names
+        found
+    };
+    let found = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads()).map(|_| scope.spawn(one)).collect();
+        let found = workers
+            .into_iter()
+            .flat_map(|it| it.join().expect("a worker that reads"));
+        found.collect::<Vec<_>>()
+    });
+    let mut files: Vec<String> = paths.iter().map(|it| named(root, it)).collect();
+    files.sort();
+    Overrides::new(&found, &files)
+}
+
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// How many files were looked at.

@@ -41,3 +41,17 @@ spec:
         "#]],
     );
 }
+
+#[test]
+fn what_the_image_updater_writes_is_a_source() {
+    check(
+        "apps/web/.argocd-source-web.yaml",
+        "kustomize:\n  images:\n  - quay.io/shop/web:2\nhelm:\n  parameters:\n  - {name: image.repository, value: ghcr.io/shop/web}\n  - {name: image.tag, value: '3'}\n",
+        &expect![[r#"
+            3: quay.io/shop/web:2
+            6: ghcr.io/shop/web:3
+            +   - quay.io/shop/web=moved.example/shop/web:2
+            +   - {name: image.repository, value: moved.example/shop/web}
+        "#]],
+    );
+}

@@ -237,3 +237,30 @@ spec:
         "#]],
     );
 }
+
+#[test]
+fn images_of_operators_that_name_them_in_one_field() {
+    check(
+        "cluster.yaml",
+        r#"apiVersion: ceph.rook.io/v1
+kind: CephCluster
+spec: {cephVersion: {image: 'quay.io/ceph/ceph:v19'}}
+---
+apiVersion: rabbitmq.com/v1beta1
+kind: RabbitmqCluster
+spec: {image: 'rabbitmq:4'}
+---
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+spec: {template: {spec: {volumes: [{name: root, containerDisk: {image: 'quay.io/kubevirt/cirros:1'}}]}}}
+"#,
+        &expect![[r#"
+            3: quay.io/ceph/ceph:v19
+            7: rabbitmq:4
+            11: quay.io/kubevirt/cirros:1
+            + spec: {cephVersion: {image: 'moved.example/ceph/ceph:v19'}}
+            + spec: {image: 'moved.example/library/rabbitmq:4'}
+            + spec: {template: {spec: {volumes: [{name: root, containerDisk: {image: 'moved.example/kubevirt/cirros:1'}}]}}}
+        "#]],
+    );
+}

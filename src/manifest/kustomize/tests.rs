@@ -1,7 +1,7 @@
 use expect_test::expect;
 
-use crate::manifest::read;
 use crate::manifest::tests::check;
+use crate::manifest::{Base, Overlay, read};
 
 #[test]
 fn overrides_keep_their_name() {
@@ -61,7 +61,15 @@ fn patches_are_read_as_what_they_patch() {
 
 #[test]
 fn a_kustomization_says_what_its_overrides_hold_for() {
-    let text = "resources: [../base, web.yaml]\ncomponents: [../c]\n";
+    let text = "resources: [../base, web.yaml]\ncomponents: [../c]\npatches: [{path: p.yaml}, {patch: 'a: 1\n'}]\nimages: [{name: FROM_A_SCRIPT/web}]\n";
     let document = read("kustomization.yaml", text.as_bytes());
-    assert_eq!(document.resources, ["../base", "web.yaml", "../c"]);
+    let expected = Overlay {
+        names: vec!["FROM_A_SCRIPT/web".to_owned()],
+        base: Base::Folder,
+        resources: ["../base", "web.yaml", "p.yaml"]
+            .map(str::to_owned)
+            .to_vec(),
+        components: vec!["../c".to_owned()],
+    };
+    assert_eq!(document.overlays, [expected]);
 }
