@@ -8,8 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ecr_operator::commands::demo::stage::Stage;
-use ecr_operator::commands::iam::actions::Part;
-use ecr_operator::commands::iam::policy::{self, Target};
+use ecr_operator::commands::iam::policy::{self, Part, Target};
 use ecr_operator::ecr::Operation;
 use ecr_operator::emulator::{Entry, Outcome, Seed};
 use expect_test::expect_file;
@@ -40,7 +39,14 @@ pub(crate) fn granted(seed: &str) -> Seed {
             partition: "aws",
             account: account.parse().unwrap(),
             external_id: None,
-            parts: vec![Part::Deletion, Part::Caches, Part::Registry],
+            parts: [
+                Part::Read,
+                Part::Repositories,
+                Part::Deletion,
+                Part::Caches,
+                Part::Registry,
+            ]
+            .into(),
         };
         let mut policy = policy::permissions(&target, &"east".parse().unwrap());
         // Clusters have a role each; those of these stories share one.

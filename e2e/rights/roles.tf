@@ -62,25 +62,32 @@ resource "aws_iam_role_policy" "ecr_operator_dev" {
   "Statement": [
     {
       "Action": [
-        "ecr:DescribeImages",
         "ecr:DescribePullThroughCacheRules",
         "ecr:DescribeRegistry",
-        "ecr:DescribeRepositories",
         "ecr:DescribeRepositoryCreationTemplates",
         "ecr:GetAccountSetting",
-        "ecr:GetLifecyclePolicy",
         "ecr:GetRegistryPolicy",
         "ecr:GetRegistryScanningConfiguration",
-        "ecr:GetRepositoryPolicy",
         "ecr:GetSigningConfiguration",
-        "ecr:ListImages",
         "ecr:ListPullTimeUpdateExclusions",
-        "ecr:ListTagsForResource",
         "tag:GetResources"
       ],
       "Effect": "Allow",
       "Resource": "*",
       "Sid": "Read"
+    },
+    {
+      "Action": [
+        "ecr:DescribeImages",
+        "ecr:DescribeRepositories",
+        "ecr:GetLifecyclePolicy",
+        "ecr:GetRepositoryPolicy",
+        "ecr:ListImages",
+        "ecr:ListTagsForResource"
+      ],
+      "Effect": "Allow",
+      "Resource": "arn:aws:ecr:*:111111111111:repository/*",
+      "Sid": "ReadRepositories"
     },
     {
       "Action": [

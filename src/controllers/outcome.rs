@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::api::conditions::Reason;
 use crate::domain::lifecycle::Safety;
 use crate::domain::repository::{Because, MOST_TAGS, Refusal};
-use crate::domain::{pull_through, template};
+use crate::domain::{pull_through, registry, template};
 use crate::ecr::ErrorKind;
 
 /// When to come back to an object that nobody asks about.
@@ -183,6 +183,15 @@ pub fn of_template_refusal(refusal: &template::Refusal) -> Reason {
     match refusal {
         template::Refusal::Foreign { .. } => Reason::Conflict,
         template::Refusal::Missing(_) => Reason::Missing,
+    }
+}
+
+/// What a refusal about what a registry has one of means.
+pub fn of_setting_refusal(refusal: &registry::Refusal) -> Reason {
+    match refusal {
+        registry::Refusal::TooMany { .. } => Reason::LimitExceeded,
+        registry::Refusal::ForeignFrequency { .. } => Reason::Conflict,
+        registry::Refusal::Unreadable(_) => Reason::Failed,
     }
 }
 

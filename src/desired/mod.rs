@@ -34,7 +34,7 @@ pub use environment::{AssumedRole, Environment, environment};
 pub use grants::selects;
 pub use lifecycle::lifecycle;
 pub use pull_through::{CacheTarget, imports_per_hour, pull_through};
-pub use registry::registry;
+pub use registry::{left, recorded, registry};
 pub use repository::repository;
 pub use rules::{Destinations, Rules, Subject, rules};
 pub use world::{Objects, World, repository_name};

@@ -6,14 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::repository::granted_name;
-use super::{Environment, Stopped, World, pull_through};
+use super::{Environment, Stopped, World, pull_through, recorded, registry};
 use crate::api::image_repository::ImageRepositorySpec;
 use crate::api::settings::Encryption;
 use crate::api::{EnvironmentAccount, PullThroughRule, Toggle};
-use crate::domain::RepositoryName;
 use crate::domain::preflight::{Cache, Deletion, MOST_EXAMPLES, Purpose, Template, Uses};
 use crate::domain::pull_through::{Prefix, RoleArn};
+use crate::domain::registry::Desired;
 use crate::domain::repository::Setting;
+use crate::domain::rights::Singleton;
+use crate::domain::{Registry, RepositoryName};
 
 /// The roles to look at besides the operator's own, and what for.
 pub fn roles(object: &EnvironmentAccount) -> Result<Vec<(Purpose, RoleArn)>, Stopped> {
@@ -72,8 +74,28 @@ pub fn uses(object: &EnvironmentAccount, environment: &Environment, world: &Worl
         registries: environment.registries.clone(),
         repositories: repositories.into_values().take(MOST_EXAMPLES).collect(),
         caches,
+        settings: settings(object, environment, world),
         keys,
     }
+}
+
+/// Also what is recorded as ours and no longer asked for: it is to be taken out. Settings that are
+/// invalid are not asked about until they are mended.
+fn settings(
+    object: &EnvironmentAccount,
+    environment: &Environment,
+    world: &World,
+) -> BTreeMap<Registry, BTreeSet<Singleton>> {
+    let of = |place: &Registry| {
+        let desired = registry(object, environment, place, world);
+        let desired = desired.unwrap_or_else(|_| Desired::nothing(environment.management));
+        let parts = desired.parts(&recorded(object, place));
+        (
+            place.clone(),
+            parts.into_iter().map(Singleton::from).collect(),
+        )
+    };
+    environment.registries.iter().map(of).collect()
 }
 
 fn encryption<'a>(spec: &'a ImageRepositorySpec, environment: &str) -> Option<&'a Encryption> {

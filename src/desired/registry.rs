@@ -7,12 +7,13 @@ use super::settings::{self, Said};
 use super::world::repository_name;
 use super::{Environment, Stopped, World, repository};
 use crate::api::registry::{
-    AccountSettings, BasicScanTypeVersion, BlobMounting, RegistryPolicyScope, RegistrySettings,
-    RegistryStatement, ScanFrequency, ScanType, Scanning, Signing,
+    AccountSettings, BasicScanTypeVersion, BlobMounting, FilterRecord, RegistryPolicyScope,
+    RegistryRecord, RegistrySettings, RegistryStatement, ScanFrequency, ScanType, Scanning,
+    Signing,
 };
 use crate::api::{EnvironmentAccount, ImageRepository, Toggle};
 use crate::domain::Registry;
-use crate::domain::registry::{Desired, Replication, Rules, Setting, Statement, sid};
+use crate::domain::registry::{Desired, Record, Replication, Rules, Setting, Statement, sid};
 use crate::domain::repository::Management;
 
 /// Our part of what `registry`, one of the environment's, has only one of. Replication is of the home
@@ -32,6 +33,50 @@ pub fn registry(
         add(&mut desired, asked, (environment, registry), world).map_err(of_place)?;
     }
     Ok(desired)
+}
+
+/// Registries that are no longer the environment's nor another's, and have something of ours.
+pub fn left(
+    object: &EnvironmentAccount,
+    environment: &Environment,
+    world: &World,
+) -> impl Iterator<Item = Registry> {
+    let recorded = object.status.iter().flat_map(|it| &it.registries);
+    let recorded = recorded.filter(|it| it.record.is_some());
+    recorded
+        .filter_map(|it| it.region.parse().ok())
+        .map(|region| Registry::new(environment.account.clone(), region))
+        .filter(|it| !environment.registries.contains(it) && !world.registries().contains_key(it))
+}
+
+/// What status says is ours in `registry`.
+pub fn recorded(object: &EnvironmentAccount, registry: &Registry) -> Record {
+    let mut registries = object.status.iter().flat_map(|it| &it.registries);
+    let shown = registries.find(|it| it.region == registry.region.as_str());
+    let Some(record) = shown.and_then(|it| it.record.as_ref()) else {
+        return Record::default();
+    };
+    let RegistryRecord {
+        replication,
+        scanning,
+        signing,
+        policy_sids,
+        pull_time_update_exclusions,
+    } = record;
+    Record {
+        replication: filters_of(replication),
+        scanning: filters_of(scanning),
+        signing: filters_of(signing),
+        sids: policy_sids.iter().cloned().collect(),
+        exclusions: pull_time_update_exclusions.iter().cloned().collect(),
+    }
+}
+
+fn filters_of(recorded: &[FilterRecord]) -> Rules {
+    let rules = recorded.iter();
+    rules
+        .map(|it| (it.of.clone(), it.filters.iter().cloned().collect()))
+        .collect()
 }
 
 /// Where the images of `object` are to go from the home region of `environment`; `None` where it does

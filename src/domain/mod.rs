@@ -19,6 +19,7 @@ pub mod registry;
 pub mod repository;
 pub mod retrofit;
 pub mod rewrite;
+pub mod rights;
 pub mod template;
 pub mod usage;
 

@@ -189,6 +189,11 @@ impl Registry {
         }
     }
 
+    /// What other services call ECR there, as `kms:ViaService` has it: `ecr.REGION.amazonaws.com`.
+    pub fn service(&self) -> String {
+        format!("ecr.{}.{}", self.region, self.dns_suffix())
+    }
+
     fn dns_suffix(&self) -> &'static str {
         if self.partition() == "aws-cn" {
             "amazonaws.com.cn"

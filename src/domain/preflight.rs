@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::names::{AccountId, ClusterId, Registry, RepositoryName};
 use super::repository::Management;
+use super::rights::Singleton;
 use super::{access, owner};
 
 mod needs;
@@ -44,6 +45,8 @@ pub struct Uses {
     pub repositories: Vec<RepositoryName>,
     /// Pull-through caches, in every region.
     pub caches: Vec<Cache>,
+    /// What is ours, or is to be, of what each registry has one of.
+    pub settings: BTreeMap<Registry, BTreeSet<Singleton>>,
     /// KMS keys that repositories are encrypted with, by ARN.
     pub keys: BTreeSet<String>,
 }

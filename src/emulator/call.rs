@@ -134,7 +134,13 @@ impl Call<'_> {
         registry: &RegistryKey,
         name: Option<&str>,
     ) -> Result<(), Refusal> {
-        let resource = name.map_or_else(|| "*".to_owned(), |it| registry.repository_arn(it));
+        let resource = match (name, action) {
+            (Some(name), _) => registry.repository_arn(name),
+            // The one list whose action knows resources: a policy has to name them all.
+            // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+            (None, "ecr:DescribeRepositories") => registry.repository_arn("*"),
+            (None, _) => "*".to_owned(),
+        };
         let held = self.state.registries.get(registry);
         let repository = name.and_then(|name| held?.repositories.get(name));
         let scope = held.and_then(|it| it.settings.get("REGISTRY_POLICY_SCOPE"));

@@ -2,31 +2,36 @@
 //! each environment's account who may assume the role there and what that may do. Made from one table
 //! of calls, which the tests hold to what the operator calls.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use kube::ResourceExt;
 
 use super::rules;
-use crate::api::{EnvironmentAccount, ImageRepositorySpec, Toggle};
-use crate::desired::World;
-use crate::domain::Registry;
+use crate::api::{EnvironmentAccount, ImageRepositorySpec, PullThroughRule, Toggle};
+use crate::desired::{Environment, World};
 use crate::domain::names::{AccountId, ClusterId, EnvironmentName};
 use crate::domain::pull_through::RoleArn;
+use crate::domain::repository::Management;
 
-pub mod actions;
 pub mod policy;
 mod render;
 
-use actions::Part;
-use policy::Target;
+use policy::{Part, Target};
 
 /// The arguments of `ecr-operator iam`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Deletion is allowed only where an environment has allowDelete, pull-through caches only where a \
-PullThroughRule names it, registry settings only where it has some or a repository replicates. No policy can give what a service control policy takes.")]
+PullThroughRule names it, registry settings only where it has some or a repository replicates; an \
+environment that is only observed is only read. A right is needed until what was made with it is taken \
+out again: status of the cluster's objects tells what a registry still has of ours, a folder does not. So \
+take spec.registry or a replication away first, wait until the environment is Ready, and then print the \
+role again. Caches and their repositories stay when a rule goes, and need nothing. No policy can give what \
+a service control policy takes.")]
 pub struct Arguments {
     /// A folder of YAML files with the EnvironmentAccounts and PullThroughRules, one such file, or -
     /// for standard input; can be given several times. By default the objects of the cluster that
@@ -113,7 +118,7 @@ fn without_objects(arguments: &Arguments, account: &AccountId) -> Role {
             partition: "aws",
             account: account.clone(),
             external_id: arguments.external_id.clone(),
-            parts: vec![Part::Caches],
+            parts: [Part::Read, Part::Repositories, Part::Caches].into(),
         },
     }
 }
@@ -149,22 +154,11 @@ fn of_environment(object: &EnvironmentAccount, world: &World) -> anyhow::Result<
     let name = object.name_any();
     let environment = crate::desired::environment(object, world)
         .map_err(|stopped| anyhow::anyhow!("EnvironmentAccount {name}: {stopped}"))?;
-    let home: &Registry = environment.home();
-    let partition = home.partition();
+    let partition = environment.home().partition();
+    let parts = parts(object, &environment, world);
     let Some(role) = environment.role else {
         return Ok(None);
     };
-    let mut parts = Vec::new();
-    if object.spec.allow_delete {
-        parts.push(Part::Deletion);
-    }
-    if world.rules().any(|it| it.spec.environments.contains(&name)) {
-        parts.push(Part::Caches);
-    }
-    let replicated = world.repositories_in(&name).any(|it| replicates(&it.spec));
-    if object.spec.registry.is_some() || replicated {
-        parts.push(Part::Registry);
-    }
     Ok(Some(Role {
         label: name,
         arn: role.arn,
@@ -175,6 +169,32 @@ fn of_environment(object: &EnvironmentAccount, world: &World) -> anyhow::Result<
             parts,
         },
     }))
+}
+
+/// What the environment's role is used for.
+fn parts(object: &EnvironmentAccount, environment: &Environment, world: &World) -> BTreeSet<Part> {
+    let mut parts = BTreeSet::from([Part::Read]);
+    if environment.management == Management::Observe {
+        return parts;
+    }
+    parts.insert(Part::Repositories);
+    if object.spec.allow_delete {
+        parts.insert(Part::Deletion);
+    }
+    let name = environment.name.as_str();
+    let of_environment =
+        |it: &Arc<PullThroughRule>| it.spec.environments.iter().any(|it| it == name);
+    if world.rules().any(of_environment) {
+        parts.insert(Part::Caches);
+    }
+    let replicated = world.repositories_in(name).any(|it| replicates(&it.spec));
+    // Also of registries that are no longer the environment's.
+    let mut registries = object.status.iter().flat_map(|it| &it.registries);
+    let is_left = registries.any(|it| it.record.is_some());
+    if object.spec.registry.is_some() || replicated || is_left {
+        parts.insert(Part::Registry);
+    }
+    parts
 }
 
 /// Whether the repository asks for replication anywhere.

@@ -1,14 +1,13 @@
 //! The documents themselves, as pure functions of who they are for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::actions::{DEPENDENT, Dependent, Holder, On, Part, right};
 use crate::domain::names::{AccountId, ClusterId};
 use crate::domain::owner;
 use crate::domain::pull_through::RoleArn;
-use crate::ecr::Operation;
+use crate::domain::rights::{DEPENDENT, Dependent, Need, On, RIGHTS, Right};
 
 /// What the operator never does, whatever else the role is allowed.
 pub const NEVER: [&str; 5] = [
@@ -19,6 +18,54 @@ pub const NEVER: [&str; 5] = [
     "ecr:UploadLayerPart",
 ];
 
+/// What a role is used for: the statements that its policy has.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Part {
+    /// Looking: always there.
+    Read,
+    /// Making and changing repositories: where the environment is managed.
+    Repositories,
+    /// Deleting repositories: where the environment has `allowDelete`.
+    Deletion,
+    /// Pull-through caches: where a `PullThroughRule` names the environment.
+    Caches,
+    /// Writing settings of the registry: where the environment has some, a repository replicates, or
+    /// something is left to be taken out.
+    Registry,
+}
+
+impl Part {
+    /// The part that a need is met by.
+    pub fn of(need: Need) -> Self {
+        match need {
+            Need::List
+            | Need::ListCaches
+            | Need::ListTemplates
+            | Need::See(_)
+            | Need::Read
+            | Need::Ask => Self::Read,
+            Need::Write | Need::Encrypt => Self::Repositories,
+            Need::Delete => Self::Deletion,
+            Need::Caches | Need::Templates | Need::Prewarm => Self::Caches,
+            Need::Put(_) => Self::Registry,
+        }
+    }
+
+    /// The `Sid` of its statement about these resources.
+    fn sid(self, on: On) -> &'static str {
+        match (self, on) {
+            (Self::Read, On::Anything) => "Read",
+            (Self::Read, On::Repositories) => "ReadRepositories",
+            (_, On::Roles) => "ReadRoles",
+            (Self::Repositories, _) => "Repositories",
+            (Self::Deletion, _) => "Deletion",
+            (Self::Caches, On::Anything) => "Caches",
+            (Self::Caches, On::Repositories) => "CachesImages",
+            (Self::Registry, _) => "Registry",
+        }
+    }
+}
+
 /// The role that the operator assumes in one account.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -28,8 +75,8 @@ pub struct Target {
     pub account: AccountId,
     /// What the trust policy asks for; `None`: nothing.
     pub external_id: Option<String>,
-    /// What it is used for; [`Part::Read`] and [`Part::Repositories`] always are.
-    pub parts: Vec<Part>,
+    /// What it is used for.
+    pub parts: BTreeSet<Part>,
 }
 
 /// What the operator's own role may do: assume these roles.
@@ -67,32 +114,17 @@ pub fn trust(target: &Target, hub: &RoleArn, cluster: &ClusterId) -> Value {
 /// repositories of another cluster.
 pub fn permissions(target: &Target, cluster: &ClusterId) -> Value {
     let mut statements = Vec::new();
-    for part in target.parts() {
+    for part in &target.parts {
         for on in [On::Anything, On::Repositories, On::Roles] {
-            statements.extend(calls(part, on, target, cluster));
+            statements.extend(calls(*part, on, target, cluster));
         }
-        let of_part = |it: &&Dependent| it.holder == Holder::Target(part);
-        let dependent = DEPENDENT.iter().filter(of_part);
+        let of_part = |it: &&Dependent| it.need().map(Part::of) == Some(*part);
+        // What is also called is allowed for that already.
+        let only_beside = |it: &&Dependent| RIGHTS.iter().all(|right| right.action != it.action);
+        let dependent = DEPENDENT.iter().filter(of_part).filter(only_beside);
         statements.extend(dependent.map(|it| dependent_statement(it, target)));
     }
-    let cluster_tag = format!("aws:ResourceTag/{}", owner::CLUSTER);
-    // Creating is harmless: ECR refuses a name that is taken, and says that it is.
-    let changes = |it: &&Operation| **it != Operation::CreateRepository;
-    let own = Operation::ALL.iter().filter(changes).map(|it| right(*it));
-    let writes = own.filter(|it| {
-        it.on == On::Repositories && it.part != Part::Caches && target.parts().contains(&it.part)
-    });
-    let writes: Vec<String> = writes.map(|it| it.action).collect();
-    statements.push(json!({
-        "Sid": "NeverToAnotherCluster",
-        "Effect": "Deny",
-        "Action": sorted(writes),
-        "Resource": target.repositories(),
-        "Condition": {
-            "Null": {&cluster_tag: "false"},
-            "StringNotEquals": {&cluster_tag: cluster},
-        },
-    }));
+    statements.extend(never_to_another_cluster(target, cluster));
     statements.push(json!({
         "Sid": "NeverToImages",
         "Effect": "Deny",
@@ -102,15 +134,30 @@ pub fn permissions(target: &Target, cluster: &ClusterId) -> Value {
     document(&statements)
 }
 
-impl Target {
-    fn parts(&self) -> Vec<Part> {
-        let mut parts = vec![Part::Read, Part::Repositories];
-        parts.extend(&self.parts);
-        parts.sort_unstable();
-        parts.dedup();
-        parts
-    }
+/// Denies every change of a repository that has another cluster's tag. Creating is harmless: ECR refuses
+/// a name that is taken, and says that it is. `None`: the role changes none.
+fn never_to_another_cluster(target: &Target, cluster: &ClusterId) -> Option<Value> {
+    let changes = |it: &&Right| {
+        matches!(it.need, Need::Write | Need::Delete) && it.action != "ecr:CreateRepository"
+    };
+    let actions = RIGHTS.iter().filter(changes);
+    let actions = sorted(actions.filter(|it| target.parts.contains(&Part::of(it.need))));
+    let tag = format!("aws:ResourceTag/{}", owner::CLUSTER);
+    (!actions.is_empty()).then(|| {
+        json!({
+            "Sid": "NeverToAnotherCluster",
+            "Effect": "Deny",
+            "Action": actions,
+            "Resource": target.repositories(),
+            "Condition": {
+                "Null": {&tag: "false"},
+                "StringNotEquals": {&tag: cluster},
+            },
+        })
+    })
+}
 
+impl Target {
     fn repositories(&self) -> String {
         self.of_account("arn:PARTITION:ecr:*:ACCOUNT:repository/*")
     }
@@ -123,23 +170,18 @@ impl Target {
 
 /// The calls of a part on one form of resource; `None`: there are none.
 fn calls(part: Part, on: On, target: &Target, cluster: &ClusterId) -> Option<Value> {
-    let rights = Operation::ALL.iter().map(|it| right(*it));
-    let actions = rights.filter(|it| it.part == part && it.on == on);
-    let actions = sorted(actions.map(|it| it.action).collect());
+    let of_part = |it: &&Right| Part::of(it.need) == part && it.on == on;
+    let actions = sorted(RIGHTS.iter().filter(of_part));
     if actions.is_empty() {
         return None;
     }
-    let (sid, resource) = match on {
-        On::Repositories if part != Part::Caches => (part.sid().to_owned(), target.repositories()),
-        On::Repositories => (format!("{}Images", part.sid()), target.repositories()),
-        On::Roles => (
-            format!("{}Roles", part.sid()),
-            target.of_account("arn:PARTITION:iam::ACCOUNT:role/*"),
-        ),
-        On::Anything | On::Nothing => (part.sid().to_owned(), "*".to_owned()),
+    let resource = match on {
+        On::Anything => "*".to_owned(),
+        On::Repositories => target.repositories(),
+        On::Roles => target.of_account("arn:PARTITION:iam::ACCOUNT:role/*"),
     };
     let mut statement = json!({
-        "Sid": sid,
+        "Sid": part.sid(on),
         "Effect": "Allow",
         "Action": actions,
         "Resource": resource,
@@ -170,10 +212,8 @@ fn dependent_statement(it: &Dependent, target: &Target) -> Value {
     statement
 }
 
-fn sorted(mut actions: Vec<String>) -> Vec<String> {
-    actions.sort_unstable();
-    actions.dedup();
-    actions
+fn sorted<'a>(rights: impl Iterator<Item = &'a Right>) -> BTreeSet<&'static str> {
+    rights.map(|it| it.action).collect()
 }
 
 fn document(statements: &[Value]) -> Value {

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::Role;
-use super::actions::{DEPENDENT, Holder};
 use super::policy;
 use crate::domain::names::ClusterId;
 use crate::domain::pull_through::RoleArn;
+use crate::domain::rights::{DEPENDENT, Holder};
 
 /// All that is to be printed.
 pub(super) struct Roles<'a> {

@@ -10,29 +10,6 @@ use crate::controllers::{Context, driver};
 use crate::domain::Registry;
 use crate::domain::registry::{Record, Rules};
 
-/// What status says is ours in `registry`.
-pub(super) fn of(object: &EnvironmentAccount, registry: &Registry) -> Record {
-    let mut registries = object.status.iter().flat_map(|it| &it.registries);
-    let shown = registries.find(|it| it.region == registry.region.as_str());
-    let Some(record) = shown.and_then(|it| it.record.as_ref()) else {
-        return Record::default();
-    };
-    let RegistryRecord {
-        replication,
-        scanning,
-        signing,
-        policy_sids,
-        pull_time_update_exclusions,
-    } = record;
-    Record {
-        replication: rules(replication),
-        scanning: rules(scanning),
-        signing: rules(signing),
-        sids: policy_sids.iter().cloned().collect(),
-        exclusions: pull_time_update_exclusions.iter().cloned().collect(),
-    }
-}
-
 /// The record as status shows it; `None`: there is nothing of ours.
 pub(super) fn shown(record: &Record) -> Option<RegistryRecord> {
     let Record {
@@ -109,13 +86,6 @@ fn pending(registry: &Registry) -> RegistryStatus {
         also_replicated: Vec::new(),
         record: None,
     }
-}
-
-fn rules(recorded: &[FilterRecord]) -> Rules {
-    let rules = recorded.iter();
-    rules
-        .map(|it| (it.of.clone(), it.filters.iter().cloned().collect()))
-        .collect()
 }
 
 fn filters(rules: &Rules) -> Vec<FilterRecord> {

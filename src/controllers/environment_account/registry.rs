@@ -18,12 +18,12 @@ use crate::api::conditions::Reason;
 use crate::api::environment_account::RegistryStatus;
 use crate::api::targets::{Difference as ShownDifference, TargetState};
 use crate::controllers::condition::{self, Verdict};
-use crate::controllers::outcome::Retry;
+use crate::controllers::outcome::{self, Retry};
 use crate::controllers::wakes::{Key, Kind};
 use crate::controllers::{Context, Stop};
 use crate::desired::{self, Environment, World};
 use crate::domain::names::EnvironmentName;
-use crate::domain::registry::{self, Change, Desired, Part, Plan, Record, Refusal};
+use crate::domain::registry::{self, Change, Desired, Part, Plan, Record};
 use crate::domain::repository::{Difference, Management};
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr::{self, Drift, Priority, Seen};
@@ -68,7 +68,7 @@ pub(super) async fn look(
     world: &World,
 ) -> Vec<Place> {
     let own = environment.registries.iter().map(|it| (it.clone(), false));
-    let left = left(object, environment, world).map(|it| (it, true));
+    let left = desired::left(object, environment, world).map(|it| (it, true));
     let places = own.chain(left).map(async |(name, is_left)| {
         let found = find(cx, (object, environment), (&name, is_left), world).await;
         Place {
@@ -78,20 +78,6 @@ pub(super) async fn look(
         }
     });
     join_all(places).await
-}
-
-/// Registries that are no longer the environment's nor another's, and have something of ours.
-fn left(
-    object: &EnvironmentAccount,
-    environment: &Environment,
-    world: &World,
-) -> impl Iterator<Item = Registry> {
-    let recorded = object.status.iter().flat_map(|it| &it.registries);
-    let recorded = recorded.filter(|it| it.record.is_some());
-    recorded
-        .filter_map(|it| it.region.parse().ok())
-        .map(|region| Registry::new(environment.account.clone(), region))
-        .filter(|it| !environment.registries.contains(it) && !world.registries().contains_key(it))
 }
 
 async fn find(
@@ -117,7 +103,7 @@ async fn find(
         Seen::Present(observed) => Some(Arc::unwrap_or_clone(observed)),
         Seen::Absent | Seen::Unknown => None,
     });
-    let record = record::of(object, name);
+    let record = desired::recorded(object, name);
     let parts = desired.parts(&record);
     let observed = registry.settings(&parts).await.map_err(Stop::Failed)?;
     let plan = registry::plan(&desired, &record, &observed);
@@ -142,14 +128,14 @@ impl Place {
     /// Whether anything is to be written, or recorded: what status says must then be the latest.
     pub(super) fn acts(&self, object: &EnvironmentAccount) -> bool {
         let acts = |it: &Found| {
-            !it.plan.changes.is_empty() || it.plan.record != record::of(object, &self.name)
+            !it.plan.changes.is_empty() || it.plan.record != desired::recorded(object, &self.name)
         };
         self.found.as_ref().is_ok_and(acts)
     }
 
     /// The same with what this `object`, a later reading, says is recorded.
     pub(super) fn recorded_in(self, object: &EnvironmentAccount) -> Self {
-        let record = record::of(object, &self.name);
+        let record = desired::recorded(object, &self.name);
         let again = |it: Found| {
             let plan = registry::plan(&it.desired, &record, &it.registry.known_settings());
             Found { plan, ..it }
@@ -170,7 +156,7 @@ impl Place {
             done: Vec::new(),
             differences: Vec::new(),
             also_replicated: Vec::new(),
-            record: record::of(object, &self.name),
+            record: desired::recorded(object, &self.name),
             name: self.name,
         };
         match self.found {
@@ -250,11 +236,7 @@ impl End {
         let place = self.verdict.place.clone();
         self.verdict = match (plan.refusals.first(), management) {
             (Some(refusal), _) => {
-                let reason = match refusal {
-                    Refusal::TooMany { .. } => Reason::LimitExceeded,
-                    Refusal::ForeignFrequency { .. } => Reason::Conflict,
-                    Refusal::Unreadable(_) => Reason::Failed,
-                };
+                let reason = outcome::of_setting_refusal(refusal);
                 Verdict::stopped(&place, reason, &refusal.to_string())
             }
             (None, Management::Observe) if !plan.differences.is_empty() => {

@@ -57,9 +57,11 @@ fn what_is_used_is_one_example_of_each_kind() {
         registries,
         repositories,
         caches,
+        settings,
         keys,
     } = used("prod");
     assert_eq!((deletion, registries.len()), (Deletion::Withheld, 2));
+    assert!(settings.values().all(BTreeSet::is_empty), "{settings:?}");
     let repositories: Vec<_> = repositories.iter().map(RepositoryName::as_str).collect();
     assert_eq!(repositories, ["payments/api", "shared/base"]);
     let caches: Vec<_> = caches
@@ -81,6 +83,37 @@ fn what_is_used_is_one_example_of_each_kind() {
         (used("dev").caches, used("dev").keys.len()),
         (Vec::new(), 0)
     );
+}
+
+/// What is left of ours in the replica's registry needs its right until it is taken out.
+#[test]
+fn settings_are_used_while_they_are_asked_for_or_left() {
+    let object = r#"
+kind: EnvironmentAccount
+metadata: {name: eu, uid: e9}
+spec:
+  accountId: "555555555555"
+  region: eu-west-1
+  replicaRegions: [eu-west-2]
+  registry: {scanning: {scanType: BASIC}}
+status:
+  registries:
+  - {region: eu-west-2, uri: u, state: Ready, record: {policySids: [EcrOperatorTrust]}}
+"#;
+    let world = world(&[BASE, object]);
+    let object = world.environment("eu").unwrap();
+    let used = uses(object, &environment(object, &world).unwrap(), &world);
+    let used = used.settings.iter();
+    let used: Vec<String> = used
+        .map(|(place, it)| format!("{} {it:?}", place.region))
+        .collect();
+    expect![[r#"
+        eu-west-1 {Scanning}
+        eu-west-2 {Scanning, Policy}"#]]
+    .assert_eq(&used.join(
+        "
+",
+    ));
 }
 
 fn check(preflight: &str, expected: &Expect) {

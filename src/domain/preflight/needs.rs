@@ -1,4 +1,5 @@
-//! What each role needs, in the order in which its lack is felt.
+//! What each role needs, in the order in which its lack is felt: what nodes and builds do stands here,
+//! what the operator calls in the table of its rights.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +8,7 @@ use super::{
     Template, Uses,
 };
 use super::{access, owner};
+use crate::domain::rights::{self, DEPENDENT, Need, On};
 
 /// Nobody pulls or pushes without it, and it is about no repository.
 const SIGN_IN: &[&str] = &["ecr:GetAuthorizationToken"];
@@ -15,52 +17,6 @@ const SIGN_IN: &[&str] = &["ecr:GetAuthorizationToken"];
 const IMPORT: &[&str] = &["ecr:BatchImportUpstreamImage"];
 /// To bring an image into a cache that does not have its repository yet.
 const IMPORT_NEW: &[&str] = &["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
-
-/// What the operator lists: all repositories, which a policy names `repository/*` or less precisely.
-const LIST: &[&str] = &["ecr:DescribeRepositories"];
-const LIST_TAGS: &[&str] = &["tag:GetResources"];
-const LIST_CACHES: &[&str] = &["ecr:DescribePullThroughCacheRules"];
-/// What it reads of a repository.
-const READ: &[&str] = &[
-    "ecr:ListTagsForResource",
-    "ecr:GetRepositoryPolicy",
-    "ecr:GetLifecyclePolicy",
-    "ecr:ListImages",
-    "ecr:DescribeImages",
-];
-/// What it writes.
-const WRITE: &[&str] = &[
-    "ecr:CreateRepository",
-    "ecr:TagResource",
-    "ecr:UntagResource",
-    "ecr:PutImageTagMutability",
-    "ecr:PutImageScanningConfiguration",
-    "ecr:SetRepositoryPolicy",
-    "ecr:DeleteRepositoryPolicy",
-    "ecr:PutLifecyclePolicy",
-    "ecr:DeleteLifecyclePolicy",
-];
-const DELETE: &[&str] = &["ecr:DeleteRepository"];
-const WRITE_CACHES: &[&str] = &[
-    "ecr:CreatePullThroughCacheRule",
-    "ecr:UpdatePullThroughCacheRule",
-    "ecr:ValidatePullThroughCacheRule",
-];
-const LIST_TEMPLATES: &[&str] = &["ecr:DescribeRepositoryCreationTemplates"];
-const WRITE_TEMPLATES: &[&str] = &[
-    "ecr:CreateRepositoryCreationTemplate",
-    "ecr:UpdateRepositoryCreationTemplate",
-    "ecr:DeleteRepositoryCreationTemplate",
-];
-const PREWARM: &[&str] = &[
-    "ecr:BatchGetImage",
-    "ecr:BatchImportUpstreamImage",
-    "ecr:CreateRepository",
-];
-/// ECR encrypts and decrypts under grants of its own, which it makes as whoever creates a repository:
-/// who pulls or pushes needs no permission on the key.
-/// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html>
-const ENCRYPT: &[&str] = &["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"];
 
 /// What to ask the simulator about a role for this purpose.
 pub fn questions(purpose: Purpose, uses: &Uses) -> Vec<Question> {
@@ -119,38 +75,49 @@ impl Asked<'_> {
 
     fn of_operator(&self, own: &[Resource]) -> Vec<Question> {
         let caches = self.caches(|_| true);
-        let all = vec![self.all_repositories()];
-        let mut questions = vec![self.about(LIST, all), Some(self.general(LIST_TAGS))];
-        if !caches.is_empty() {
-            questions.push(Some(self.general(LIST_CACHES)));
-        }
         let mut templates = self.uses.caches.iter().map(|it| it.template);
         let has_templates = templates.any(|it| it == Template::Managed);
-        if has_templates {
-            questions.push(Some(self.general(LIST_TEMPLATES)));
-        }
-        questions.push(self.about(READ, own.to_vec()));
+        let settings = self.uses.settings.get(self.registry);
+        let settings = || settings.into_iter().flatten().copied();
+        let nothing = Vec::new;
+        let mut needs = vec![(Need::List, vec![self.all_repositories()])];
+        needs.extend((!caches.is_empty()).then(|| (Need::ListCaches, nothing())));
+        needs.extend(has_templates.then(|| (Need::ListTemplates, nothing())));
+        needs.extend(settings().map(|it| (Need::See(it), nothing())));
+        needs.push((Need::Read, own.to_vec()));
         if self.uses.management == Management::Manage {
-            if self.uses.deletion == Deletion::Allowed {
-                questions.push(self.about(&[WRITE, DELETE].concat(), own.to_vec()));
-            } else {
-                questions.push(self.about(WRITE, own.to_vec()));
-            }
-            if !caches.is_empty() {
-                questions.push(Some(self.general(WRITE_CACHES)));
-            }
-            if has_templates {
-                questions.push(Some(self.general(WRITE_TEMPLATES)));
-            }
-            questions.push(self.about(PREWARM, self.filled()));
-            let keys = if own.is_empty() {
-                Vec::new()
-            } else {
-                self.keys()
-            };
-            questions.push(self.about(ENCRYPT, keys));
+            needs.push((Need::Write, own.to_vec()));
+            let deletes = self.uses.deletion == Deletion::Allowed;
+            needs.extend(deletes.then(|| (Need::Delete, own.to_vec())));
+            needs.extend((!caches.is_empty()).then(|| (Need::Caches, nothing())));
+            needs.extend(has_templates.then(|| (Need::Templates, nothing())));
+            needs.extend(settings().map(|it| (Need::Put(it), nothing())));
+            needs.push((Need::Prewarm, self.filled()));
+            needs.extend((!own.is_empty()).then(|| (Need::Encrypt, self.keys())));
         }
-        questions.into_iter().flatten().collect()
+        let needs = needs.into_iter();
+        needs
+            .flat_map(|(need, resources)| self.needed(need, &resources))
+            .collect()
+    }
+
+    /// What a need calls: about no resource in particular, and about these; and what AWS checks of the
+    /// same resources beside it.
+    fn needed(&self, need: Need, resources: &[Resource]) -> Vec<Question> {
+        let on = |on: On| -> Vec<&'static str> {
+            let rights = rights::of(need).filter(|it| it.on == on);
+            rights.map(|it| it.action).collect()
+        };
+        let beside = DEPENDENT.iter().filter(|it| it.need() == Some(need));
+        let beside = beside.map(|it| it.action);
+        let mut about = on(On::Repositories);
+        if !resources.is_empty() {
+            about.extend(beside.filter(|it| !about.contains(it)).collect::<Vec<_>>());
+        }
+        let general = on(On::Anything);
+        let general = (!general.is_empty()).then(|| self.general(&general));
+        let about = (!about.is_empty()).then(|| self.about(&about, resources.to_vec()));
+        about.flatten().into_iter().chain(general).collect()
     }
 
     /// A question about no resource in particular.
@@ -225,6 +192,7 @@ impl Asked<'_> {
             ),
             ("aws:ResourceAccount".to_owned(), vec![account]),
             ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
+            ("kms:ViaService".to_owned(), vec![self.registry.service()]),
         ]);
         if self.purpose == Purpose::Operator {
             let cluster = vec![self.uses.cluster.to_string()];

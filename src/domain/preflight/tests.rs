@@ -27,6 +27,7 @@ fn uses() -> Uses {
             cache("hub", &[Purpose::Operator]),
             cache("quay", &[Purpose::Nodes]),
         ],
+        settings: BTreeMap::new(),
         keys: BTreeSet::new(),
     }
 }
@@ -95,6 +96,10 @@ fn the_operator_needs_what_its_objects_ask_of_it() {
             template: Template::Managed,
             ..uses().caches.remove(0)
         }],
+        settings: BTreeMap::from([(
+            uses().registries.remove(1),
+            BTreeSet::from([Singleton::Replication, Singleton::Signing]),
+        )]),
         keys: BTreeSet::from(["arn:aws:kms:eu-central-1:333333333333:key/1".to_owned()]),
         ..uses()
     };
@@ -107,17 +112,22 @@ fn the_operator_needs_what_its_objects_ask_of_it() {
             eu-central-1 : ecr:DescribePullThroughCacheRules
             eu-central-1 : ecr:DescribeRepositoryCreationTemplates
             eu-central-1 payments/* tools: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages
-            eu-central-1 payments/* tools: ecr:CreateRepository ecr:TagResource ecr:UntagResource ecr:PutImageTagMutability ecr:PutImageScanningConfiguration ecr:SetRepositoryPolicy ecr:DeleteRepositoryPolicy ecr:PutLifecyclePolicy ecr:DeleteLifecyclePolicy ecr:DeleteRepository
+            eu-central-1 payments/* tools: ecr:CreateRepository ecr:TagResource ecr:UntagResource ecr:PutImageTagMutability ecr:PutImageScanningConfiguration ecr:SetRepositoryPolicy ecr:DeleteRepositoryPolicy ecr:PutLifecyclePolicy ecr:DeleteLifecyclePolicy
+            eu-central-1 payments/* tools: ecr:DeleteRepository
             eu-central-1 : ecr:CreatePullThroughCacheRule ecr:UpdatePullThroughCacheRule ecr:ValidatePullThroughCacheRule
             eu-central-1 : ecr:CreateRepositoryCreationTemplate ecr:UpdateRepositoryCreationTemplate ecr:DeleteRepositoryCreationTemplate
             eu-central-1 hub/*: ecr:BatchGetImage ecr:BatchImportUpstreamImage ecr:CreateRepository
-            eu-central-1 arn:aws:kms:eu-central-1:333333333333:key/1: kms:CreateGrant kms:DescribeKey kms:RetireGrant
+            eu-central-1 arn:aws:kms:eu-central-1:333333333333:key/1: kms:DescribeKey kms:CreateGrant kms:RetireGrant
             us-west-2 *: ecr:DescribeRepositories
             us-west-2 : tag:GetResources
             us-west-2 : ecr:DescribePullThroughCacheRules
             us-west-2 : ecr:DescribeRepositoryCreationTemplates
+            us-west-2 : ecr:DescribeRegistry
+            us-west-2 : ecr:GetSigningConfiguration
             us-west-2 : ecr:CreatePullThroughCacheRule ecr:UpdatePullThroughCacheRule ecr:ValidatePullThroughCacheRule
             us-west-2 : ecr:CreateRepositoryCreationTemplate ecr:UpdateRepositoryCreationTemplate ecr:DeleteRepositoryCreationTemplate
+            us-west-2 : ecr:PutReplicationConfiguration
+            us-west-2 : ecr:PutSigningConfiguration ecr:DeleteSigningConfiguration
             us-west-2 hub/*: ecr:BatchGetImage ecr:BatchImportUpstreamImage ecr:CreateRepository
         "#]],
     );
@@ -135,6 +145,8 @@ fn the_operator_needs_what_its_objects_ask_of_it() {
             eu-central-1 payments/* tools: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages
             us-west-2 *: ecr:DescribeRepositories
             us-west-2 : tag:GetResources
+            us-west-2 : ecr:DescribeRegistry
+            us-west-2 : ecr:GetSigningConfiguration
         "#]],
     );
 }

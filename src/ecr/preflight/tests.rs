@@ -1,11 +1,7 @@
-use std::collections::BTreeSet;
-
 use aws_sdk_iam::types::{OrganizationsDecisionDetail, PermissionsBoundaryDecisionDetail};
 
 use super::*;
 use crate::domain::names::Registry as Name;
-use crate::domain::preflight::{Cache, Deletion, Purpose, Template, Uses, questions};
-use crate::domain::repository::Management;
 
 fn resource(name: &str) -> Resource {
     Resource {
@@ -153,35 +149,4 @@ fn aws_own_words_name_what_was_denied() {
         (silent.action.as_str(), silent.resource.as_str()),
         ("tag:GetResources", "*")
     );
-}
-
-/// What the operator is asked about are calls that it makes, as AWS spells them.
-#[test]
-fn the_operators_needs_are_calls_that_it_makes() {
-    let name: RepositoryName = "hub/x".parse().unwrap();
-    let everything = Uses {
-        cluster: "east".parse().unwrap(),
-        management: Management::Manage,
-        deletion: Deletion::Allowed,
-        registries: vec![Name::new(
-            "333333333333".parse().unwrap(),
-            "eu-central-1".parse().unwrap(),
-        )],
-        repositories: vec![name.clone()],
-        caches: vec![Cache {
-            example: name,
-            filled: [Purpose::Operator].into(),
-            template: Template::Managed,
-        }],
-        keys: BTreeSet::new(),
-    };
-    let asked = questions(Purpose::Operator, &everything);
-    let asked: BTreeSet<&str> = asked.iter().flat_map(|it| it.actions.clone()).collect();
-    for action in asked {
-        let (service, name) = action.split_once(':').unwrap();
-        // Nobody calls it: ECR does, when a cache is asked for an image.
-        let is_dependent = action == "ecr:BatchImportUpstreamImage";
-        let is_made = Operation::named(name).is_some() && ["ecr", "tag"].contains(&service);
-        assert!(is_made || is_dependent, "{action}");
-    }
 }

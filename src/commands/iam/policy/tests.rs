@@ -3,13 +3,22 @@ use std::collections::BTreeSet;
 use expect_test::expect_file;
 
 use super::*;
+use crate::ecr::Operation;
 
+const ALL: [Part; 4] = [
+    Part::Repositories,
+    Part::Deletion,
+    Part::Caches,
+    Part::Registry,
+];
+
+/// A role that is used for this beside reading.
 fn target(parts: &[Part]) -> Target {
     Target {
         partition: "aws",
         account: "333333333333".parse().unwrap(),
         external_id: Some("east-prod".to_owned()),
-        parts: parts.to_vec(),
+        parts: parts.iter().copied().chain([Part::Read]).collect(),
     }
 }
 
@@ -23,7 +32,7 @@ fn pretty(value: &Value) -> String {
 
 #[test]
 fn the_documents_are_as_reviewed() {
-    let all = target(&[Part::Deletion, Part::Caches, Part::Registry]);
+    let all = target(&ALL);
     let hub: RoleArn = "arn:aws:iam::999999999999:role/ecr-operator-hub"
         .parse()
         .unwrap();
@@ -37,7 +46,7 @@ fn the_documents_are_as_reviewed() {
 
 #[test]
 fn every_call_is_allowed_once_and_nothing_else_is_but_what_depends_on_it() {
-    let all = target(&[Part::Deletion, Part::Caches, Part::Registry]);
+    let all = target(&ALL);
     let document = permissions(&all, &east());
     let mut allowed = Vec::new();
     for statement in document["Statement"].as_array().unwrap() {
@@ -47,13 +56,14 @@ fn every_call_is_allowed_once_and_nothing_else_is_but_what_depends_on_it() {
             allowed.extend(actions.iter().map(|it| it.as_str().unwrap().to_owned()));
         }
     }
-    let calls = Operation::ALL.iter().map(|it| right(*it));
-    let calls = calls.filter(|it| it.on != On::Nothing);
-    let dependent = DEPENDENT
-        .iter()
-        .filter(|it| matches!(it.holder, Holder::Target(_)));
-    let mut expected: Vec<String> = calls.map(|it| it.action).collect();
-    expected.extend(dependent.map(|it| it.action.to_owned()));
+    let dependent = DEPENDENT.iter().filter(|it| it.need().is_some());
+    let mut expected: Vec<String> = RIGHTS.iter().map(|it| it.action.to_owned()).collect();
+    for it in dependent {
+        // Of service-linked roles there is one statement each.
+        if RIGHTS.iter().all(|right| right.action != it.action) {
+            expected.push(it.action.to_owned());
+        }
+    }
     allowed.sort();
     expected.sort();
     assert_eq!(allowed, expected);
@@ -61,8 +71,34 @@ fn every_call_is_allowed_once_and_nothing_else_is_but_what_depends_on_it() {
 }
 
 #[test]
+fn the_table_has_every_call_and_no_other() {
+    let of_table = RIGHTS
+        .iter()
+        .map(|it| it.action.split_once(':').unwrap().1.to_owned());
+    let mut of_table: Vec<String> = of_table.collect();
+    let needs_none = |it: &&Operation| **it != Operation::GetCallerIdentity;
+    let calls = Operation::ALL.iter().filter(needs_none);
+    let mut calls: Vec<String> = calls.map(ToString::to_string).collect();
+    of_table.sort();
+    calls.sort();
+    assert_eq!(of_table, calls);
+}
+
+#[test]
+fn an_account_that_is_only_observed_is_only_read() {
+    let document = permissions(&target(&[]), &east());
+    for statement in document["Statement"].as_array().unwrap() {
+        let sid = statement["Sid"].as_str().unwrap();
+        assert!(
+            sid.starts_with("Read") || statement["Effect"] == "Deny",
+            "{sid}"
+        );
+    }
+}
+
+#[test]
 fn sids_are_words_and_each_is_there_once() {
-    let all = target(&[Part::Deletion, Part::Caches, Part::Registry]);
+    let all = target(&ALL);
     let document = permissions(&all, &east());
     let statements = document["Statement"].as_array().unwrap();
     let sids: BTreeSet<&str> = statements
@@ -81,7 +117,7 @@ fn sids_are_words_and_each_is_there_once() {
 
 #[test]
 fn what_is_not_used_is_not_allowed() {
-    let document = permissions(&target(&[]), &east()).to_string();
+    let document = permissions(&target(&[Part::Repositories]), &east()).to_string();
     for action in [
         "DeleteRepository\"",
         "CreatePullThroughCacheRule",
@@ -94,7 +130,7 @@ fn what_is_not_used_is_not_allowed() {
 
 #[test]
 fn every_row_names_its_page_of_aws() {
-    let pages = Operation::ALL.iter().map(|it| right(*it).page);
+    let pages = RIGHTS.iter().map(Right::page);
     let pages = pages.chain(DEPENDENT.iter().map(|it| it.page));
     for page in pages {
         assert!(page.starts_with("https://docs.aws.amazon.com/"), "{page}");
