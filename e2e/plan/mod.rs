@@ -9,6 +9,8 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+mod settings;
+
 const AWS: &str = include_str!("aws.yaml");
 const OBJECTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/plan/objects.yaml");
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 
 use super::report::{Kind, Object, Row};
+use super::settings::{self, Settings};
 use crate::desired::{self, CacheTarget, Environment, Stopped, Target, World};
 use crate::domain::Registry;
 use crate::domain::names::EnvironmentName;
@@ -32,6 +33,20 @@ pub(super) struct Place {
 pub(super) struct Wanted {
     pub(super) repositories: Vec<(usize, Target)>,
     pub(super) rules: Vec<(usize, CacheTarget)>,
+    /// What it has only one of.
+    pub(super) settings: Option<(usize, Settings)>,
+}
+
+impl Wanted {
+    /// How many targets are in the registry.
+    pub(super) fn targets(&self) -> usize {
+        let Self {
+            repositories,
+            rules,
+            settings,
+        } = self;
+        repositories.len() + rules.len() + usize::from(settings.is_some())
+    }
 }
 
 impl Asked {
@@ -62,6 +77,7 @@ impl Asked {
                 }
             }
         }
+        settings::ask(&mut asked, world);
         asked.broken(world);
         asked
     }
@@ -88,7 +104,8 @@ impl Asked {
         }
     }
 
-    fn object(&mut self, kind: Kind, name: String) -> usize {
+    /// A further object, and where it stands.
+    pub(super) fn object(&mut self, kind: Kind, name: String) -> usize {
         self.objects.push(Object {
             kind,
             name,
@@ -98,7 +115,7 @@ impl Asked {
     }
 
     /// Where a target is to be looked for; `None`: nowhere, and its object's row says why.
-    fn target<T>(
+    pub(super) fn target<T>(
         &mut self,
         at: usize,
         target: Result<(EnvironmentName, Registry, T), Stopped>,
@@ -125,7 +142,8 @@ impl Asked {
         Some((place.registries.entry(registry).or_default(), target))
     }
 
-    fn looks_at(&self, environment: &str) -> bool {
+    /// Whether this environment is looked at.
+    pub(super) fn looks_at(&self, environment: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|it| it.as_str() == environment)
     }
 }

@@ -77,13 +77,17 @@ async fn look_in(
     let unread = |error: ecr::Error| Unread {
         environment: environment.name.to_string(),
         registry: registry.clone(),
-        targets: wanted.repositories.len() + wanted.rules.len(),
+        targets: wanted.targets(),
         error,
     };
     let handle = sessions.registry(registry, &identity(environment)).await;
     let handle = handle.map_err(unread)?.at(Priority::Edit);
     let mut rules = wanted.rules.iter();
-    if !wanted.repositories.is_empty() || rules.any(|(_, it)| it.retrofit.is_some()) {
+    let mut settings = wanted.settings.iter();
+    if !wanted.repositories.is_empty()
+        || rules.any(|(_, it)| it.retrofit.is_some())
+        || settings.any(|(_, it)| it.needs_list())
+    {
         handle.listed().await.map_err(unread)?;
     }
     let repositories = stream::iter(&wanted.repositories)
@@ -106,6 +110,9 @@ async fn look_in(
             (*at, row)
         }));
     }
+    if let Some((at, settings)) = &wanted.settings {
+        rows.push((*at, settings.look(&handle).await));
+    }
     Ok(rows)
 }
 
@@ -127,7 +134,7 @@ async fn repository(handle: &ecr::Registry, target: &Target) -> Row {
             let plan = repository::plan(&target.desired, observed.as_ref());
             Row::of_repository(&target, plan)
         }
-        Err(error) => Row::unread(target, &error),
+        Err(error) => Row::unread((&target.environment, &target.registry), &error),
     }
 }
 

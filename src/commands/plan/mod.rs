@@ -21,6 +21,7 @@ mod overlay;
 mod progress;
 mod report;
 mod retrofit;
+mod settings;
 mod table;
 
 use asked::Asked;
@@ -34,7 +35,9 @@ could not be found out.
 
 Objects of files have no uid and no status. A repository that bears the owner tags of an object of \
 that name is taken to be its own, and what an earlier version of the object put there is not known; \
-with --over-cluster it is.")]
+with --over-cluster it is: what spec.registry or a replication no longer asks for is then shown as taken \
+out, as long as the object is there. An object that the files no longer have is not planned: ask the \
+cluster, or read its deletionPolicy.")]
 pub struct Arguments {
     /// A folder of YAML files with EnvironmentAccounts, ImageRepositories, PullThroughRules and
     /// LifecyclePolicies (other kinds are passed over), one such file, or - for standard input; can

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::api::conditions::Reason;
 use crate::controllers::outcome;
 use crate::desired::{CacheTarget, Stopped, Target};
+use crate::domain::names::EnvironmentName;
 use crate::domain::repository::{self, Difference, Management, Refusal};
 use crate::domain::{Registry, pull_through, template};
 use crate::ecr;
@@ -195,16 +196,19 @@ impl Row {
         }
     }
 
-    /// A repository that could not be read.
-    pub(super) fn unread(target: &Target, error: &ecr::Error) -> Self {
+    /// A target that could not be read.
+    pub(super) fn unread(
+        (environment, registry): (&EnvironmentName, &Registry),
+        error: &ecr::Error,
+    ) -> Self {
         let refused = Refused {
             field: None,
             reason: outcome::of_error(error.kind).0,
             message: error.to_string(),
         };
         Self {
-            environment: target.environment.to_string(),
-            registry: Some(target.registry.clone()),
+            environment: environment.to_string(),
+            registry: Some(registry.clone()),
             outcome: Outcome::Unread,
             refused: vec![refused],
             ..Self::in_step()
@@ -369,7 +373,7 @@ fn made(desired: &repository::Desired, changes: &[repository::Change]) -> Vec<St
 }
 
 /// How a target stands that is created, changed or refused, as the first three say.
-fn outcome(
+pub(super) fn outcome(
     (created, changed, refused): (bool, bool, bool),
     (management, differences): (Management, &[Difference]),
 ) -> Outcome {
