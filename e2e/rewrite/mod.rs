@@ -57,9 +57,13 @@ impl Tree {
     }
 
     fn rewrite(&self, arguments: &[&str]) -> Output {
+        self.rewrite_at(&self.path(), arguments)
+    }
+
+    fn rewrite_at(&self, path: &Path, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
             .arg("rewrite")
-            .arg(self.path())
+            .arg(path)
             .arg("--rules")
             .arg(self.rules())
             .args(arguments)
@@ -141,6 +145,32 @@ fn a_second_run_finds_nothing_to_do_and_check_tells_by_its_exit_code() {
         .unwrap()
         .collect();
     assert_eq!(left.len(), 1, "nothing is left beside the file: {left:?}");
+}
+
+#[test]
+fn one_file_can_be_rewritten_alone() {
+    let tree = Tree::new(&[("shop.yaml", PROD), ("other.yaml", PROD)]);
+    let path = tree.path().join("shop.yaml");
+    let output = tree.rewrite_at(&path, &["-e", "prod", "--write", "--output-format", "json"]);
+    assert_eq!(findings(&output).len(), 3);
+    assert!(
+        tree.text("shop.yaml")
+            .contains("/docker-hub/library/redis:7.4")
+    );
+    assert_eq!(tree.text("other.yaml"), PROD);
+}
+
+#[test]
+fn what_admission_policies_do_not_select_is_left() {
+    let tree = Tree::new(&[("shop.yaml", PROD), ("Dockerfile", "FROM redis:7.4\n")]);
+    let policy = "---\napiVersion: ecr-operator.dev/v1alpha1\nkind: ImageAdmissionPolicy\nmetadata: {name: data}\nspec: {environment: prod, namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: data}}}\n";
+    fs::write(tree.rules(), format!("{RULES}{policy}")).unwrap();
+    let findings = findings(&tree.rewrite(&["-e", "prod", "--output-format", "json"]));
+    let reasons: Vec<_> = findings.iter().map(|it| &it["reason"]).collect();
+    assert_eq!(
+        reasons,
+        ["PullThrough", "NotSelected", "NotSelected", "NoRule"]
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::found::names_registry;
 use super::left::Reason;
 use super::site::{NewName, Scalar, Site, Written};
-use super::{Document, proof, read};
+use super::{Document, dockerfile, proof, read};
 use crate::domain::reference::Reference;
 
 /// A text with its images changed.
@@ -51,7 +51,7 @@ pub(super) struct Splice {
 pub fn edit(
     path: &str,
     text: &str,
-    document: &Document,
+    document: &Document<'_>,
     targets: &[Option<&str>],
 ) -> Result<Edited, Unproven> {
     let mut refused = BTreeMap::new();
@@ -80,9 +80,12 @@ pub fn edit(
     }
     let splices: Vec<Splice> = splices.into_values().collect();
     let after = apply(text, &splices);
-    let how = (document.format, document.format.wanted());
-    proof::same_but_for(how, (text, &after), &splices)?;
     let again = read(path, after.as_bytes());
+    match (&document.tree, &again.tree) {
+        (Some(before), Some(after)) => proof::same_but_for((before, after), &splices)?,
+        (None, None) => dockerfile::same_but_for((text, &after), &splices)?,
+        (Some(_), None) | (None, Some(_)) => return Err(Unproven { line: 1 }),
+    }
     let expected = document.sites.iter().enumerate().map(|(i, site)| {
         let target = targets.get(i).copied().flatten();
         let target = target.filter(|_| !refused.contains_key(&i));
@@ -93,6 +96,7 @@ pub fn edit(
         return Err(Unproven { line: 1 });
     }
     let refused = refused.into_iter();
+    drop(again);
     Ok(Edited {
         text: after,
         refused: refused

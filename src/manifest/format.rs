@@ -97,25 +97,6 @@ impl Format {
         }
     }
 
-    /// Whether it is read as YAML.
-    pub(super) fn is_yaml(self) -> bool {
-        match self {
-            Self::Kubernetes
-            | Self::HelmValues
-            | Self::Kustomize
-            | Self::ArgoCd
-            | Self::Flux
-            | Self::Compose
-            | Self::GitHubWorkflow
-            | Self::GitLabCi
-            | Self::EcsTask
-            | Self::Yaml => true,
-            Self::HelmTemplate | Self::Dockerfile | Self::Terraform | Self::Shell | Self::Other => {
-                false
-            }
-        }
-    }
-
     /// Which documents of a file are read: a schema names no image, however long it is.
     pub(super) fn wanted(self) -> Wanted {
         match self {

@@ -40,7 +40,7 @@ mod tree;
 pub use edit::{Edited, Refused, edit};
 pub use format::Format;
 pub use left::{Left, Reason};
-pub use overlay::{Base, Overlay, may_overlay, overlays};
+pub use overlay::{Base, Overlay, overlays};
 pub use site::{Context, NewName, Scalar, Site, Stated, Style, Written};
 
 use std::collections::BTreeSet;
@@ -52,8 +52,8 @@ use tree::{Cursor, Tree};
 pub const LARGEST: usize = 32 << 20;
 
 /// What a text says about images.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Document {
+#[derive(Debug)]
+pub struct Document<'t> {
     /// What it is.
     pub format: Format,
     /// The references that can be edited, in the order of the text.
@@ -62,6 +62,8 @@ pub struct Document {
     pub left: Vec<Left>,
     /// What it overrides in other files.
     pub overlays: Vec<Overlay>,
+    /// Its values, if it is YAML, so that an edit need not read them again.
+    tree: Option<Tree<'t>>,
 }
 
 /// Whether the file of this path can name images; what it says is no matter.
@@ -69,13 +71,24 @@ pub fn may_read(path: &str) -> bool {
     Format::of_path(path) != Format::Other
 }
 
+/// Whether it can be told without reading it that a text names no image and overrides none.
+pub fn is_silent(path: &str, text: &[u8]) -> bool {
+    let always = matches!(
+        Format::of_path(path),
+        Format::Kustomize | Format::Dockerfile | Format::ArgoCd
+    );
+    let silent = |it: &str| !it.contains('\0') && !may_name_images(it);
+    !always && text.len() <= LARGEST && str::from_utf8(text).is_ok_and(silent)
+}
+
 /// Reads a text. Of its path, relative to the repository, no more than the format is taken.
-pub fn read(path: &str, text: &[u8]) -> Document {
+pub fn read<'t>(path: &str, text: &'t [u8]) -> Document<'t> {
     let format = Format::of_path(path);
     let passed_over = |reason: Option<Reason>| Document {
         format,
         sites: Vec::new(),
         overlays: Vec::new(),
+        tree: None,
         left: Vec::from_iter(reason.map(|reason| Left {
             line: 1,
             text: String::new(),
@@ -97,12 +110,13 @@ pub fn read(path: &str, text: &[u8]) -> Document {
     }
 }
 
-fn read_text(path: &str, format: Format, text: &str) -> Document {
+fn read_text<'t>(path: &str, format: Format, text: &'t str) -> Document<'t> {
     let mut document = Document {
         format,
         sites: Vec::new(),
         left: Vec::new(),
         overlays: Vec::new(),
+        tree: None,
     };
     let always = matches!(format, Format::Kustomize | Format::Dockerfile);
     if !always && !may_name_images(text) {
@@ -123,7 +137,7 @@ fn read_text(path: &str, format: Format, text: &str) -> Document {
     document
 }
 
-fn read_template(document: &mut Document, text: &str) {
+fn read_template(document: &mut Document<'_>, text: &str) {
     document.format = Format::HelmTemplate;
     document.left = lines::scan(text, 1, Reason::HelmTemplate);
 }
@@ -158,7 +172,7 @@ fn has_actions(text: &str) -> bool {
     text.contains("{{") && text.lines().any(action)
 }
 
-fn read_yaml(document: &mut Document, text: &str) {
+fn read_yaml<'t>(document: &mut Document<'t>, text: &'t str) {
     let tree = Tree::read(text, document.format.wanted());
     let broken = |it: &tree::Document| matches!(it, tree::Document::Broken(_));
     if tree.documents.iter().any(broken) && has_actions(text) {
@@ -205,6 +219,7 @@ fn read_yaml(document: &mut Document, text: &str) {
     document.left.extend(new);
     document.left.sort();
     document.left.dedup();
+    document.tree = Some(tree);
 }
 
 fn read_document<'a>(found: &mut Found<'a>, format: Format, at: Cursor<'a>) {

@@ -28,11 +28,6 @@ pub enum Base {
     Root,
 }
 
-/// Whether the file of this path can override images.
-pub fn may_overlay(path: &str) -> bool {
-    Format::of_path(path).is_yaml()
-}
-
 /// What a text overrides in other files.
 pub fn overlays(path: &str, text: &[u8]) -> Vec<Overlay> {
     let says_it = || str::from_utf8(text).is_ok_and(|it| it.contains("kustomize"));

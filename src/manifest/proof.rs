@@ -1,33 +1,23 @@
 //! The proof of an edit: the text before and the text after are read and compared value by value,
 //! and differ only where a splice says so.
 
-use super::dockerfile;
 use super::edit::{Splice, Unproven};
-use super::format::Format;
 use super::nested::Block;
-use super::tree::{Document, Id, Kind, Node, Tree, Wanted};
+use super::tree::{Document, Id, Kind, Node, Tree};
 
-/// Fails unless both texts say the same but for the splices.
+/// Fails unless both trees say the same but for the splices.
 pub(super) fn same_but_for(
-    (format, wanted): (Format, Wanted),
-    (before, after): (&str, &str),
+    (before, after): (&Tree<'_>, &Tree<'_>),
     splices: &[Splice],
 ) -> Result<(), Unproven> {
-    if format == Format::Dockerfile {
-        return dockerfile::same_but_for((before, after), splices);
-    }
-    if !format.is_yaml() {
-        return Ok(());
-    }
-    let (before, after) = (Tree::read(before, wanted), Tree::read(after, wanted));
     let mut pairs: Vec<Id> = Vec::with_capacity(before.nodes.len());
     let (between, within): (Vec<&Splice>, Vec<&Splice>) =
-        splices.iter().partition(|it| is_between(&before, it));
+        splices.iter().partition(|it| is_between(before, it));
     let mut inserted = between.into_iter().peekable();
     let mut next = 0;
     for node in &before.nodes {
         while let Some(splice) = inserted.next_if(|it| it.at.start <= node.at.start) {
-            next = skip(&after, next, splice)?;
+            next = skip(after, next, splice)?;
         }
         let Some(other) = after.nodes.get(next) else {
             return Err(Unproven { line: node.line });
@@ -37,13 +27,13 @@ pub(super) fn same_but_for(
         let inside = within[first..].iter().copied();
         let inside = inside.take_while(|it| is_scalar(node) && it.at.end <= node.at.end);
         let splices: Vec<&Splice> = inside.collect();
-        if other.parent != pairs[node.parent] || !same(&before, (node, other), &splices, &pairs) {
+        if other.parent != pairs[node.parent] || !same(before, (node, other), &splices, &pairs) {
             return Err(Unproven { line: node.line });
         }
         next += 1;
     }
     for splice in inserted {
-        next = skip(&after, next, splice)?;
+        next = skip(after, next, splice)?;
     }
     let roots = |tree: &Tree<'_>, at: &Document| match at {
         Document::Read(root) => Ok(*root),
@@ -51,9 +41,9 @@ pub(super) fn same_but_for(
             Err(tree.text[bytes.clone()].to_owned())
         }
     };
-    let first = before.documents.iter().map(|it| roots(&before, it));
+    let first = before.documents.iter().map(|it| roots(before, it));
     let first = first.map(|it| it.map(|it| it.map(|it| pairs[it])));
-    let second = after.documents.iter().map(|it| roots(&after, it));
+    let second = after.documents.iter().map(|it| roots(after, it));
     if next == after.nodes.len() && first.eq(second) {
         Ok(())
     } else {

@@ -159,7 +159,7 @@ pub(super) fn examine(path: &str, bytes: &[u8], book: &Rulebook) -> Option<File>
 fn edit(
     path: &str,
     bytes: &[u8],
-    document: &Document,
+    document: &Document<'_>,
     findings: &mut [Option<Finding>],
 ) -> Option<Edit> {
     let text = str::from_utf8(bytes).ok()?;

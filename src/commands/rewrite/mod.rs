@@ -115,13 +115,13 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let book = Rulebook::new(objects, arguments)?;
     let paths = tree::paths(&arguments.root)?;
-    let overrides = tokio::task::block_in_place(|| tree::overrides(&arguments.root, &paths));
-    let book = book.knowing(overrides);
+    let mut survey = tokio::task::block_in_place(|| tree::survey(&arguments.root, &paths));
+    let book = book.knowing(std::mem::take(&mut survey.overrides));
     let mut printer = Printer::of(arguments);
     let mut summary = Summary::default();
     let mut kept = Vec::new();
     let counts = tokio::task::block_in_place(|| {
-        tree::examine((&arguments.root, &paths), &book, |file| {
+        tree::examine((&arguments.root, &paths, &survey), &book, |file| {
             summary.add(&file);
             if !arguments.verify {
                 printer.file(&file)?;

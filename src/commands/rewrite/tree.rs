@@ -17,7 +17,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::finding::{self, File};
 use super::overrides::Overrides;
 use super::rulebook::Rulebook;
-use crate::manifest;
+use crate::manifest::{self, Overlay};
+
+/// How many bytes of texts are kept between two looks.
+const MOST_HELD: usize = 64 << 20;
 
 /// What came of one path.
 pub(super) enum Seen {
@@ -32,7 +35,7 @@ pub(super) enum Seen {
 /// Looks at every file below `root`, or at `root` alone if it is one, and hands over each that names
 /// images, in order of the paths.
 pub(super) fn examine(
-    (root, paths): (&Path, &[PathBuf]),
+    (root, paths, survey): (&Path, &[PathBuf], &Survey),
     book: &Rulebook,
     mut each: impl FnMut(File) -> anyhow::Result<()>,
 ) -> anyhow::Result<Counts> {
@@ -47,7 +50,7 @@ pub(super) fn examine(
         for _ in 0..threads() {
             let told = told.clone();
             let next = &next;
-            scope.spawn(move || work(root, paths, next, book, &told));
+            scope.spawn(move || work((root, paths, survey), next, book, &told));
         }
         drop(told);
         let (mut waiting, mut due) = (BTreeMap::new(), 0);
@@ -69,35 +72,70 @@ pub(super) fn examine(
     Ok(counts)
 }
 
-/// What kustomizations override, and where. Few files say it, so few are parsed here.
-pub(super) fn overrides(root: &Path, paths: &[PathBuf]) -> Overrides {
-    let next = AtomicUsize::new(0);
-    let one = || {
-        let mut found = Vec::new();
-        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let named = named(root, path);
-            if !manifest::may_overlay(&named) {
-                continue;
-            }
-            // A file that cannot be read is told when its turn comes.
-            let Ok(bytes) = fs::read(root.join(path)) else {
-                continue;
-            };
-            let overlays = manifest::overlays(&named, &bytes).into_iter();
-            found.extend(overlays.map(|it| (named.clone(), it)));
+/// What one look at every file has told: what kustomizations override, and which files are worth
+/// another look.
+pub(super) struct Survey {
+    /// What kustomizations override, and where.
+    pub(super) overrides: Overrides,
+    held: Vec<Held>,
+}
+
+/// What is known of a file after the first look.
+enum Held {
+    /// Nothing in it names an image.
+    Silent,
+    /// Its text, so that it need not be read again.
+    Text(Vec<u8>),
+    /// It is read again: it could not be read, or there was no room for it.
+    Unread,
+}
+
+/// Looks at every file for what overrides images in others, and keeps texts as long as there is room.
+pub(super) fn survey(root: &Path, paths: &[PathBuf]) -> Survey {
+    let (next, room) = (AtomicUsize::new(0), AtomicUsize::new(MOST_HELD));
+    let look = |path: &Path, overlays: &mut Vec<(String, Overlay)>| {
+        // A file that cannot be read is told when its turn comes.
+        let Ok(bytes) = fs::read(located(root, path)) else {
+            return Held::Unread;
+        };
+        let named = named(root, path);
+        if manifest::is_silent(&named, &bytes) {
+            return Held::Silent;
         }
-        found
+        let found = manifest::overlays(&named, &bytes).into_iter();
+        overlays.extend(found.map(|it| (named.clone(), it)));
+        let left = |it: usize| it.checked_sub(bytes.len());
+        match room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) {
+            Ok(_) => Held::Text(bytes),
+            Err(_) => Held::Unread,
+        }
     };
-    let found = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads()).map(|_| scope.spawn(one)).collect();
-        let found = workers
-            .into_iter()
-            .flat_map(|it| it.join().expect("a worker that reads"));
-        found.collect::<Vec<_>>()
+    let work = || {
+        let (mut held, mut overlays) = (Vec::new(), Vec::new());
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = paths.get(at) else {
+                return (held, overlays);
+            };
+            held.push((at, look(path, &mut overlays)));
+        }
+    };
+    let (mut held, mut overlays) = (Vec::new(), Vec::new());
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads()).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            let (of_one, found) = worker.join().expect("a worker that reads does not panic");
+            held.extend(of_one);
+            overlays.extend(found);
+        }
     });
+    held.sort_by_key(|(at, _)| *at);
     let mut files: Vec<String> = paths.iter().map(|it| named(root, it)).collect();
     files.sort();
-    Overrides::new(&found, &files)
+    Survey {
+        overrides: Overrides::new(&overlays, &files),
+        held: held.into_iter().map(|(_, it)| it).collect(),
+    }
 }
 
 fn threads() -> usize {
@@ -114,8 +152,7 @@ pub(super) struct Counts {
 }
 
 fn work(
-    root: &Path,
-    paths: &[PathBuf],
+    (root, paths, survey): (&Path, &[PathBuf], &Survey),
     next: &AtomicUsize,
     book: &Rulebook,
     told: &mpsc::SyncSender<(usize, Seen)>,
@@ -123,7 +160,12 @@ fn work(
     loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(path) = paths.get(at) else { return };
-        let seen = look(root, path, book);
+        let named = named(root, path);
+        let seen = match survey.held.get(at) {
+            Some(Held::Silent) => Seen::Nothing,
+            Some(Held::Text(bytes)) => seen(&named, bytes, book),
+            Some(Held::Unread) | None => look(&located(root, path), &named, book),
+        };
         // Nobody listens any more where telling has failed.
         if told.send((at, seen)).is_err() {
             return;
@@ -131,16 +173,26 @@ fn work(
     }
 }
 
-fn look(root: &Path, path: &Path, book: &Rulebook) -> Seen {
-    let bytes = match fs::read(root.join(path)) {
-        Ok(bytes) => bytes,
+fn look(path: &Path, named: &str, book: &Rulebook) -> Seen {
+    match fs::read(path) {
+        Ok(bytes) => seen(named, &bytes, book),
         Err(error) => {
-            eprintln!("warning: {}: {error}; it was not looked at", path.display());
-            return Seen::Unread;
+            eprintln!("warning: {named}: {error}; it was not looked at");
+            Seen::Unread
         }
-    };
-    let named = named(root, path);
-    finding::examine(&named, &bytes, book).map_or(Seen::Nothing, Seen::File)
+    }
+}
+
+fn seen(named: &str, bytes: &[u8], book: &Rulebook) -> Seen {
+    finding::examine(named, bytes, book).map_or(Seen::Nothing, Seen::File)
+}
+
+/// Where a path leads: the root itself where that is one file.
+pub(super) fn located(root: &Path, path: &Path) -> PathBuf {
+    match path.as_os_str().is_empty() {
+        true => root.to_owned(),
+        false => root.join(path),
+    }
 }
 
 /// A path as it is told: with slashes, and the file's own name where the root is the file.
