@@ -35,7 +35,10 @@ The manifests are written to standard output, and what could not be taken over t
 Look at them with `ecr-operator plan` before you apply them: only owner tags are to be added.
 
 An ImageRepository that is there already for another environment is written out with this environment \
-added to it, so import one environment after the other.")]
+added to it, so import one environment after the other.
+
+Repository creation templates and what a registry has only one of (replication, scanning, registry policy \
+and the like) are not written: they bear no owner, and stay as they are while no object asks for more.")]
 pub struct Arguments {
     /// The EnvironmentAccount whose account is imported.
     #[arg(long, short, value_name = "ENVIRONMENT")]
