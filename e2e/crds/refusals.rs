@@ -377,7 +377,12 @@ async fn a_wrong_lifecycle_policy_is_refused() {
             select(json!({"countType": "sinceImagePulled"})),
             select(json!({"countType": "sinceImageTransitioned"})),
             (json!({"rules": [rule(json!({"action": {"type": "transition"}}))]})),
-            json!({"safety": {}}),
+            json!({"safety": {"maxExpiringPercent": 101}}),
+            json!({"safety": {"maxExpiringPercent": -1}}),
+            json!({"safety": {"maxExpiringImages": 1_000_001}}),
+            json!({"safety": {"protectInUse": "Never"}}),
+            json!({"safety": {"approvedHash": "sha256:abc"}}),
+            json!({"safety": {"dryRun": true}}),
         ],
         "lifecycle_policy",
     )

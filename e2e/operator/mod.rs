@@ -14,6 +14,7 @@ mod edits;
 mod identity;
 mod importing;
 mod life;
+mod lifecycle;
 mod newer;
 mod observing;
 mod ownership;

@@ -380,6 +380,7 @@ fn role(cluster: &str, identity: &str, flags: Vec<String>) -> Role {
         "--sweep-period=1s",
         "--document-period=1s",
         "--facts-period=1h",
+        "--lifecycle-period=1s",
     ];
     Role {
         program: env!("CARGO_BIN_EXE_ecr-operator").into(),

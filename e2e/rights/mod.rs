@@ -75,6 +75,8 @@ pub(crate) enum Story {
     Told,
     /// What a registry has only one of.
     Registry,
+    /// The safety catch of lifecycle policies.
+    Lifecycle,
 }
 
 /// The story that makes a call, and is held to it.
@@ -96,6 +98,9 @@ fn story(call: Operation) -> Story {
         | Operation::ListPullTimeUpdateExclusions
         | Operation::RegisterPullTimeUpdateExclusion
         | Operation::DeregisterPullTimeUpdateExclusion => Story::Registry,
+        Operation::StartLifecyclePolicyPreview | Operation::GetLifecyclePolicyPreview => {
+            Story::Lifecycle
+        }
         Operation::BatchGetImage
         | Operation::DescribePullThroughCacheRules
         | Operation::CreatePullThroughCacheRule

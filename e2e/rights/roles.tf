@@ -78,12 +78,15 @@ resource "aws_iam_role_policy" "ecr_operator_dev" {
     },
     {
       "Action": [
+        "ecr:BatchGetImage",
         "ecr:DescribeImages",
         "ecr:DescribeRepositories",
         "ecr:GetLifecyclePolicy",
+        "ecr:GetLifecyclePolicyPreview",
         "ecr:GetRepositoryPolicy",
         "ecr:ListImages",
-        "ecr:ListTagsForResource"
+        "ecr:ListTagsForResource",
+        "ecr:StartLifecyclePolicyPreview"
       ],
       "Effect": "Allow",
       "Resource": "arn:aws:ecr:*:111111111111:repository/*",
@@ -158,14 +161,6 @@ resource "aws_iam_role_policy" "ecr_operator_dev" {
       "Effect": "Allow",
       "Resource": "*",
       "Sid": "Caches"
-    },
-    {
-      "Action": [
-        "ecr:BatchGetImage"
-      ],
-      "Effect": "Allow",
-      "Resource": "arn:aws:ecr:*:111111111111:repository/*",
-      "Sid": "CachesImages"
     },
     {
       "Action": "ecr:BatchImportUpstreamImage",

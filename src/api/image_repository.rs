@@ -267,6 +267,39 @@ pub struct RepositoryRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), inner(length(max = 128)))]
     pub tag_keys: Vec<String>,
+    /// What the lifecycle policy would do here, as it was last previewed: before it was put, or when
+    /// it was found to take an image in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<LifecycleRecord>,
+}
+
+/// What a lifecycle policy would do to one repository.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LifecycleRecord {
+    /// The LifecyclePolicy.
+    #[schemars(length(max = 253))]
+    pub policy: String,
+    /// The hash of its document, as the policy's status.hash.
+    #[schemars(length(max = 64))]
+    pub hash: String,
+    /// Images in the repository, archived ones too; 0 where none would be taken.
+    pub images: i64,
+    /// How many would expire.
+    pub expiring: i64,
+    /// How many would be archived.
+    pub transitioning: i64,
+    /// It is not put, and waits for a person.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
+    /// An image that would be taken, and the pods that use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub in_use: Option<String>,
+    /// The policy's metadata.generation when it was taken off because of that image: it stays off
+    /// until that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<i64>,
 }
 
 /// A document that hangs on a repository.

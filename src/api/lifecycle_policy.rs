@@ -33,6 +33,8 @@ use super::conditions::Condition;
         type_ = "integer",
         json_path = ".status.repositories"
     ),
+    printcolumn(name = "Expiring", type_ = "integer", json_path = ".status.expiring"),
+    printcolumn(name = "Held", type_ = "integer", json_path = ".status.held"),
     printcolumn(
         name = "Age",
         type_ = "date",
@@ -59,6 +61,67 @@ pub struct LifecyclePolicySpec {
         .message("a rule with tagStatus any takes what all others of its storageClass left: give it \
                   the highest priority number"))]
     pub rules: Vec<LifecycleRule>,
+    /// What has to hold before the rules are put on a repository that may have images: ECR previews
+    /// there what they would do. Best effort: other clusters and services are not seen.
+    #[serde(default)]
+    pub safety: LifecycleSafety,
+}
+
+/// What has to hold before rules are put on a repository.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LifecycleSafety {
+    /// The most images of a repository that may expire without approval, of a hundred; above it the
+    /// rules are held there (LifecycleOverBudget). 0 to 100. Default: 20.
+    #[serde(default = "twenty")]
+    #[schemars(range(min = 0, max = 100))]
+    pub max_expiring_percent: i64,
+    /// The most images of a repository that may expire without approval; above it the rules are held
+    /// there too. Default: 500.
+    #[serde(default = "five_hundred")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_expiring_images: i64,
+    /// Rules that would expire or archive an image that pods of this cluster use are never put. If
+    /// they are in force already, looked for once a day: Warn says so (ImageInUse), Suspend takes them
+    /// off as well, and they stay off until this spec is edited. Default: Warn.
+    #[serde(default)]
+    pub protect_in_use: ProtectInUse,
+    /// The value of status.hash, to approve of these very rules whatever would expire. Edited rules
+    /// have another hash. Default: none approved.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9a-f]{64})?$')")
+        .message("copy status.hash, 64 hexadecimal digits, or leave it empty"))]
+    pub approved_hash: String,
+}
+
+impl Default for LifecycleSafety {
+    fn default() -> Self {
+        Self {
+            max_expiring_percent: twenty(),
+            max_expiring_images: five_hundred(),
+            protect_in_use: ProtectInUse::default(),
+            approved_hash: String::new(),
+        }
+    }
+}
+
+fn twenty() -> i64 {
+    20
+}
+
+fn five_hundred() -> i64 {
+    500
+}
+
+/// What becomes of rules in force that would take an image in use.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum ProtectInUse {
+    /// They stay, and a person is told.
+    #[default]
+    Warn,
+    /// They are taken off until a person edits the policy.
+    Suspend,
 }
 
 /// One rule: which images, and what becomes of them.
@@ -232,4 +295,33 @@ pub struct LifecyclePolicyStatus {
     /// How many ImageRepositories it applies to, by their own reference or an environment's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repositories: Option<i64>,
+    /// How many images it would expire in all of them, as each was last previewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiring: Option<i64>,
+    /// How many images it would archive in all of them, as each was last previewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transitioning: Option<i64>,
+    /// In how many places it waits for a person: over budget, or an image in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<i64>,
+    /// Where it would expire most: the first ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub worst: Vec<WorstRepository>,
+}
+
+/// What a policy would do in one place.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorstRepository {
+    /// The ImageRepository, as NAMESPACE/NAME.
+    #[schemars(length(max = 320))]
+    pub repository: String,
+    /// The EnvironmentAccount.
+    #[schemars(length(max = 63))]
+    pub environment: String,
+    /// How many images would expire.
+    pub expiring: i64,
+    /// Of how many.
+    pub images: i64,
 }

@@ -16,10 +16,11 @@ use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::desired::{self, Stopped, Subject, Target, World};
 use crate::domain::RepositoryName;
-use crate::domain::lifecycle::safety::{Counts, Verdict};
-use crate::domain::repository::{self, Change, Difference, Observed, Plan, Refusal};
+use crate::domain::lifecycle::safety::Counts;
+use crate::domain::repository::{self, Change, Difference, Held, Observed, Plan, Refusal};
 use crate::ecr::{self, ErrorKind, Priority, Seen};
 
+pub(super) mod guard;
 mod record;
 mod release;
 mod replica;
@@ -39,6 +40,9 @@ pub(super) struct End {
 pub(super) struct Settled {
     target: Target,
     done: Vec<Change>,
+    held: Vec<Held>,
+    /// How much the lifecycle policy would take, if it was looked at.
+    counts: Option<Counts>,
     refusals: Vec<Refusal>,
     differences: Vec<Difference>,
     /// Why its images are not replicated though they should be.
@@ -169,18 +173,18 @@ async fn settle_in(
     cx: &Context,
     registry: &ecr::Registry,
     object: &ImageRepository,
-    target: Target,
+    mut target: Target,
 ) -> Result<Settled, Stop> {
-    let name = &target.desired.name;
     let known = known(object, registry, &target)
         .await
         .map_err(Stop::Failed)?;
+    let looked = guard::look_again(cx, registry, (object, &mut target), known.as_ref()).await?;
+    let name = &target.desired.name;
     let mut plan = repository::plan(&target.desired, known.as_ref());
     if (!plan.changes.is_empty() || !plan.held.is_empty()) && known.is_some() {
         live::confirm(cx, object).await?;
         plan = anew(registry, &target).await?;
     }
-    plan = unguarded(plan, &target);
     let repairs = repairs(object, &target, known.as_ref());
     if repairs {
         plan = uncontested(registry, name, plan);
@@ -188,12 +192,23 @@ async fn settle_in(
     match apply(registry, name, &plan.changes).await {
         // The list was older than the repository, or it is our own whose reply was lost.
         Err(error) if error.kind == ErrorKind::AlreadyExists => {
-            plan = unguarded(anew(registry, &target).await?, &target);
+            plan = anew(registry, &target).await?;
             apply(registry, name, &plan.changes).await
         }
         result => result,
     }
     .map_err(Stop::Failed)?;
+    // Last, since what is held blocks nothing else.
+    let done = plan.changes.len();
+    let (mut plan, counts) = guard::judged(cx, registry, (object, &target), plan).await?;
+    if repairs {
+        plan = uncontested(registry, name, plan);
+    }
+    if let Some(released @ [_, ..]) = plan.changes.get(done..) {
+        live::confirm(cx, object).await?; // a preview takes its time
+        let applied = apply(registry, name, released).await;
+        applied.map_err(Stop::Failed)?;
+    }
     let Plan {
         changes,
         held,
@@ -214,6 +229,8 @@ async fn settle_in(
     Ok(Settled {
         target,
         done: changes,
+        held,
+        counts: counts.or(looked),
         refusals,
         differences,
         unreplicated: None,
@@ -226,11 +243,6 @@ async fn anew(registry: &ecr::Registry, target: &Target) -> Result<Plan, Stop> {
     let observed = registry.observe(&target.desired.name).await;
     let observed = observed.map_err(Stop::Failed)?;
     Ok(repository::plan(&target.desired, observed.as_ref()))
-}
-
-/// The plan with every lifecycle policy taken for safe.
-fn unguarded(plan: Plan, target: &Target) -> Plan {
-    plan.judged(&Verdict::Safe, Counts::default(), &target.desired.safety)
 }
 
 /// What is known of the repository, from the registry's list or from a read since; read anew where

@@ -1,5 +1,5 @@
 //! `LifecyclePolicy`: checks the rules as ECR would, and shows the document that they come to and
-//! how many repositories it applies to. Putting it on a repository is the repository's reconcile.
+//! what it comes to in all repositories together. Putting it on one is that repository's reconcile.
 
 use jiff::Timestamp;
 use kube::{Api, Client, ResourceExt};
@@ -12,6 +12,12 @@ use crate::api::LifecyclePolicy;
 use crate::api::conditions::Reason;
 use crate::api::lifecycle_policy::LifecyclePolicyStatus;
 use crate::desired;
+
+pub mod looks;
+pub mod released;
+pub mod tally;
+
+use tally::Tally;
 
 impl Reconcile for LifecyclePolicy {
     type Status = LifecyclePolicyStatus;
@@ -27,12 +33,14 @@ impl Reconcile for LifecyclePolicy {
     async fn reconcile(&self, cx: &Context) -> Done<LifecyclePolicyStatus> {
         let world = cx.world.load_full();
         let document = desired::lifecycle(self);
-        let verdict = match &document {
-            Ok(_) => Verdict::ready("policy", Reason::Succeeded),
-            Err(stopped) => Verdict::of_stopped("spec", stopped),
-        };
         let used = world.repositories_using(&self.name_any()).count();
         let before = self.status.clone().unwrap_or_default();
+        let tallies = cx.tallies.load_full();
+        let tally = tallies.as_deref().and_then(|it| it.get(&self.name_any()));
+        let verdict = match &document {
+            Ok(_) => judge(tally),
+            Err(stopped) => Verdict::of_stopped("spec", stopped),
+        };
         let mut conditions = before.conditions.clone();
         let summary = Summary::of(&[verdict]).saying("the rules are valid".to_owned());
         condition::summarise(
@@ -49,6 +57,7 @@ impl Reconcile for LifecyclePolicy {
             conditions,
             hash: document.ok().map(|it| it.hash()),
             repositories: i64::try_from(used).ok(),
+            ..totals(before, tallies.is_some(), tally)
         };
         Done {
             status: Some(status),
@@ -57,3 +66,44 @@ impl Reconcile for LifecyclePolicy {
         }
     }
 }
+
+/// Ready as far as it waits nowhere.
+fn judge(tally: Option<&Tally>) -> Verdict {
+    let (held, in_use) = tally.map_or((0, 0), |it| (it.held, it.in_use));
+    if in_use > 0 {
+        let message = format!(
+            "it would take images in use in {in_use} places, see the ImageRepositories: keep more \
+             images"
+        );
+        return Verdict::stopped("policy", Reason::ImageInUse, &message);
+    }
+    if held > 0 {
+        let message = format!(
+            "it would expire more than its budget in {held} places, and is not put there; to \
+             approve, copy status.hash into spec.safety.approvedHash"
+        );
+        return Verdict::stopped("policy", Reason::LifecycleOverBudget, &message);
+    }
+    Verdict::ready("policy", Reason::Succeeded)
+}
+
+/// The totals, or those of before where nothing is added up yet.
+fn totals(
+    before: LifecyclePolicyStatus,
+    added_up: bool,
+    tally: Option<&Tally>,
+) -> LifecyclePolicyStatus {
+    if !added_up {
+        return before;
+    }
+    LifecyclePolicyStatus {
+        expiring: tally.map(|it| it.expiring),
+        transitioning: tally.map(|it| it.transitioning),
+        held: tally.map(|it| it.held),
+        worst: tally.map(|it| it.worst.clone()).unwrap_or_default(),
+        ..LifecyclePolicyStatus::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub struct Meters {
     pub probes: Family<ProbeLabels, Counter>,
     /// Objects met that this version does not understand, by kind.
     pub not_understood: Family<Kind, Counter>,
+    /// Lifecycle policies that wait.
+    pub lifecycle: Lifecycle,
 }
 
 /// Label of a kind.
@@ -52,6 +54,31 @@ pub struct NoLabels {}
 pub struct ProbeLabels {
     /// `Reached`, `NotReached`, `NotCalled`, or why nothing is known.
     pub outcome: &'static str,
+}
+
+/// Lifecycle policies that wait, by repository and environment.
+#[derive(Debug, Default)]
+pub struct Lifecycle {
+    /// For a person.
+    pub held: Gauge,
+    /// Because they would take an image in use; also those in force.
+    pub in_use: Gauge,
+}
+
+impl Lifecycle {
+    fn register(&self, registry: &mut Registry) {
+        let Self { held, in_use } = self;
+        registry.register(
+            "ecr_operator_lifecycle_held",
+            "Targets whose lifecycle policy waits for a person",
+            held.clone(),
+        );
+        registry.register(
+            "ecr_operator_lifecycle_image_in_use",
+            "Targets whose lifecycle policy would take an image that pods use",
+            in_use.clone(),
+        );
+    }
 }
 
 /// Labels of a reconciliation.
@@ -93,7 +120,9 @@ impl Meters {
             reachable,
             probes,
             not_understood,
+            lifecycle,
         } = self;
+        lifecycle.register(registry);
         registry.register(
             "ecr_operator_reconciles",
             "Reconciliations by kind and end",

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use kube::Client;
 use kube::runtime::events::Recorder;
 
@@ -53,6 +53,8 @@ pub struct Context {
     pub world: Arc<ArcSwap<World>>,
     /// What this cluster's pods use, while this replica leads; `None`: not known yet.
     pub usage: Arc<usage::Known>,
+    /// What each lifecycle policy comes to in all repositories; `None`: not added up yet.
+    pub tallies: Arc<ArcSwapOption<lifecycle_policy::tally::Tallies>>,
     /// Who is to be reconciled next.
     pub wakes: wakes::Wakes,
     /// What the leader has found out beside the objects.

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use crate::api::conditions::Reason;
-use crate::domain::lifecycle::Safety;
-use crate::domain::repository::{Because, MOST_TAGS, Refusal};
+use crate::domain::repository::{Because, Desired, MOST_TAGS, Refusal};
 use crate::domain::{pull_through, registry, template};
 use crate::ecr::ErrorKind;
 
@@ -127,9 +126,23 @@ pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
     }
 }
 
+/// When to ask again about a refusal that nobody may tell us the end of.
+pub fn retry_of_refusal(refusal: &Refusal) -> Retry {
+    match refusal {
+        Refusal::ImageInUse(_) => Retry::Patiently, // pods come and go
+        Refusal::NotAdopted
+        | Refusal::OwnedByAnother(_)
+        | Refusal::EncryptionImmutable
+        | Refusal::Missing
+        | Refusal::PrincipalsGone(_)
+        | Refusal::TooManyTags { .. }
+        | Refusal::Contested(_) => Retry::WhenAsked,
+    }
+}
+
 /// What a held change means, who can help, when to try again, and the sentence that says what to do.
-pub fn of_held(because: &Because, safety: &Safety, hash: &str) -> (Reason, Cure, Retry, String) {
-    let policy = format!("LifecyclePolicy {}", safety.policy);
+pub fn of_held(because: &Because, desired: &Desired) -> (Reason, Cure, Retry, String) {
+    let policy = format!("LifecyclePolicy {}", desired.safety.policy);
     match because {
         Because::NotPreviewed => {
             let message = format!("ECR's preview of {policy} is under way");
@@ -142,7 +155,7 @@ pub fn of_held(because: &Because, safety: &Safety, hash: &str) -> (Reason, Cure,
         Because::OverBudget { counts, budget } => {
             let message = format!(
                 "{policy} is not put: it {counts}, and may expire {budget} at most; to approve, \
-                 set its spec.safety.approvedHash to {hash}"
+                 copy its status.hash into its spec.safety.approvedHash"
             );
             let reason = Reason::LifecycleOverBudget;
             (reason, Cure::Person, Retry::Patiently, message)
@@ -152,6 +165,10 @@ pub fn of_held(because: &Because, safety: &Safety, hash: &str) -> (Reason, Cure,
                 "{policy} is not put while pods use what it would take: {in_use}; keep more images"
             );
             (Reason::ImageInUse, Cure::Person, Retry::Patiently, message)
+        }
+        Because::Suspending(in_use) => {
+            let message = format!("{policy} is taken off: {in_use}");
+            (Reason::ImageInUse, Cure::Person, Retry::BackingOff, message)
         }
         Because::Suspended(in_use) => {
             let found = in_use

@@ -31,6 +31,8 @@ pub struct Periods {
     pub registry: Duration,
     /// Every repository's policies once in this time.
     pub documents: Duration,
+    /// Every lifecycle policy in force against the images in use, once in this time.
+    pub lifecycle: Duration,
 }
 
 /// What is wanted in one registry, and by whom.
@@ -253,7 +255,6 @@ fn differs(handle: &ecr::Registry, object: &ImageRepository, target: &Target) ->
     let plan = repository::plan(&target.desired, observed.as_deref());
     let unreplicated = image_repository::unreplicated(handle, target);
     !plan.changes.is_empty()
-        || !plan.held.is_empty()
         || !image_repository::shows(object, target, &plan, unreplicated.as_ref())
 }
 

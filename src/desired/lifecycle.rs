@@ -1,8 +1,12 @@
 //! The document that a `LifecyclePolicy` comes to.
 
+use kube::ResourceExt;
+
 use super::{Stopped, World};
 use crate::api::LifecyclePolicy;
+use crate::api::image_repository::LifecycleRecord;
 use crate::api::lifecycle_policy as wire;
+use crate::domain::lifecycle::safety::{Budget, InUse, Protect, Safety};
 use crate::domain::lifecycle::{
     Action, ActionType, CountType, CountUnit, Document, Rule, Selection, StorageClass, TagStatus,
 };
@@ -28,6 +32,39 @@ pub fn lifecycle(object: &LifecyclePolicy) -> Result<Document, Stopped> {
             .map_or("", |it| it.problem.as_str());
         Stopped::invalid(first, format!("{problem}{others}"))
     })
+}
+
+/// How far the policy may go in a repository where `record` tells what became of it before.
+pub(super) fn safety(
+    object: &LifecyclePolicy,
+    document: &Document,
+    record: Option<LifecycleRecord>,
+) -> Safety {
+    let wire::LifecycleSafety {
+        max_expiring_percent,
+        max_expiring_images,
+        protect_in_use,
+        approved_hash,
+    } = &object.spec.safety;
+    // Of another document nothing is known here.
+    let record = record.filter(|it| it.hash == document.hash());
+    let revision = object.metadata.generation.unwrap_or_default();
+    let not_negative = |number: i64| u32::try_from(number).unwrap_or_default();
+    Safety {
+        policy: object.name_any(),
+        revision,
+        budget: Budget {
+            percent: not_negative(*max_expiring_percent),
+            images: not_negative(*max_expiring_images),
+        },
+        protect: match protect_in_use {
+            wire::ProtectInUse::Warn => Protect::Warn,
+            wire::ProtectInUse::Suspend => Protect::Suspend,
+        },
+        approved: (!approved_hash.is_empty()).then(|| approved_hash.clone()),
+        suspended: record.as_ref().and_then(|it| it.suspended) == Some(revision),
+        found: record.and_then(|it| it.in_use).map(InUse),
+    }
 }
 
 /// The document of the policy that an object names; `None`: there is no such policy.

@@ -10,8 +10,9 @@ use super::{Environment, Stopped, Target, World, environment, grants, principals
 use crate::api::conditions::Reason;
 use crate::api::environment_account::Defaults;
 use crate::api::image_repository::{
-    AdoptionPolicy, Document, ImageRepositorySpec, Override, RepositoryRecord,
+    AdoptionPolicy, Document, ImageRepositorySpec, LifecycleRecord, Override, RepositoryRecord,
 };
+use crate::api::settings::LifecyclePolicyRef;
 use crate::api::{EnvironmentAccount, ImageRepository, ManagementPolicy};
 use crate::domain::owner::Owner;
 use crate::domain::repository::{Adoption, Desired, Management, Setting};
@@ -132,6 +133,7 @@ fn desired(
         |it| it.scan_on_push.as_ref(),
         |_| None,
     );
+    let lifecycle = or_absent(layers.lifecycle(world)?, put(Document::LifecyclePolicy));
     let tags = layers.tags()?;
     let retired = record
         .tag_keys
@@ -154,8 +156,8 @@ fn desired(
             layers.policy(registry, world)?,
             put(Document::RepositoryPolicy),
         ),
-        lifecycle: or_absent(layers.lifecycle(world)?, put(Document::LifecyclePolicy)),
-        safety: lifecycle::Safety::default(),
+        safety: layers.safety(&lifecycle, record.lifecycle, world),
+        lifecycle,
         retired_tags: retired.collect(),
         tags,
     })
@@ -258,14 +260,36 @@ impl<'a> Layers<'a> {
         Ok(policy)
     }
 
-    fn lifecycle(&self, world: &World) -> Result<Setting<lifecycle::Document>, Stopped> {
-        let said = self.said(
+    fn lifecycle_ref(&self) -> Option<Said<'_, LifecyclePolicyRef>> {
+        self.said(
             "lifecyclePolicyRef",
             |it| it.lifecycle_policy_ref.as_ref(),
             |it| it.lifecycle_policy_ref.as_ref(),
             |it| it.lifecycle_policy_ref.as_ref(),
-        );
-        let Some(Said { value, field }) = said else {
+        )
+    }
+
+    /// How far the lifecycle policy may go; of none there is nothing to say.
+    fn safety(
+        &self,
+        lifecycle: &Setting<lifecycle::Document>,
+        record: Option<LifecycleRecord>,
+        world: &World,
+    ) -> lifecycle::Safety {
+        let policy = self.lifecycle_ref();
+        let policy = policy.and_then(|it| world.lifecycle(&it.value.name));
+        match (policy, lifecycle) {
+            (Some(policy), Setting::Present(document)) => {
+                super::lifecycle::safety(policy, document, record)
+            }
+            (_, Setting::Present(_) | Setting::Absent | Setting::Unmanaged) => {
+                lifecycle::Safety::default()
+            }
+        }
+    }
+
+    fn lifecycle(&self, world: &World) -> Result<Setting<lifecycle::Document>, Stopped> {
+        let Some(Said { value, field }) = self.lifecycle_ref() else {
             return Ok(Setting::Unmanaged);
         };
         let name = &value.name;

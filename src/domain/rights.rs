@@ -113,6 +113,9 @@ pub const RIGHTS: &[Right] = &[
     right("ecr:GetLifecyclePolicy", On::Repositories, Need::Read),
     right("ecr:ListImages", On::Repositories, Need::Read),
     right("ecr:DescribeImages", On::Repositories, Need::Read),
+    right("ecr:BatchGetImage", On::Repositories, Need::Read),
+    right("ecr:StartLifecyclePolicyPreview", On::Repositories, Need::Read),
+    right("ecr:GetLifecyclePolicyPreview", On::Repositories, Need::Read),
     right("iam:SimulatePrincipalPolicy", On::Roles, Need::Ask),
     right("ecr:CreateRepository", On::Repositories, Need::Write),
     right("ecr:TagResource", On::Repositories, Need::Write),
@@ -139,7 +142,6 @@ pub const RIGHTS: &[Right] = &[
     right("ecr:PutAccountSetting", On::Anything, Need::Put(AccountSettings)),
     right("ecr:RegisterPullTimeUpdateExclusion", On::Anything, Need::Put(Exclusions)),
     right("ecr:DeregisterPullTimeUpdateExclusion", On::Anything, Need::Put(Exclusions)),
-    right("ecr:BatchGetImage", On::Repositories, Need::Prewarm),
 ];
 
 impl Right {

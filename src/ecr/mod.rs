@@ -14,6 +14,7 @@ mod images;
 mod limiter;
 mod operation;
 mod preflight;
+mod preview;
 mod pull_through;
 mod raw;
 mod refusals;

@@ -48,6 +48,10 @@ words!(
         GetRepositoryPolicy,
         /// ECR: its lifecycle policy.
         GetLifecyclePolicy,
+        /// ECR: compute what a lifecycle policy would take; it takes nothing.
+        StartLifecyclePolicyPreview,
+        /// ECR: what it would take, by page.
+        GetLifecyclePolicyPreview,
         /// ECR: whether it holds images.
         ListImages,
         /// ECR: its images.

@@ -141,6 +141,7 @@ impl Entry {
             "BatchGet",
             "BatchCheck",
             "Validate",
+            "StartLifecyclePolicyPreview", // it computes, and changes no image and no policy
             "AssumeRole",
             "Head",
             "Ping",

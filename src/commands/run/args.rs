@@ -45,6 +45,9 @@ pub struct Args {
     /// Over what time every repository's policies are read once, since ECR does not list them
     #[arg(long, default_value = "6h", value_parser = duration, value_name = "TIME")]
     pub document_period: Duration,
+    /// Over what time every lifecycle policy in force is held once against the images that pods use
+    #[arg(long, default_value = "24h", value_parser = duration, value_name = "TIME")]
+    pub lifecycle_period: Duration,
     /// How often the images that rules refer to are listed
     #[arg(long, default_value = "1m", value_parser = duration, value_name = "TIME")]
     pub facts_period: Duration,

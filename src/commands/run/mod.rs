@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client};
 use tokio::net::TcpListener;
@@ -28,7 +28,7 @@ use crate::controllers::meters::Meters;
 use crate::controllers::stores::Stores;
 use crate::controllers::sweep::{self, Periods};
 use crate::controllers::wakes::{Kind, Wakes};
-use crate::controllers::{Context, facts, tombstones, usage, world};
+use crate::controllers::{Context, facts, lifecycle_policy, tombstones, usage, world};
 use crate::desired::{Objects, World};
 use crate::domain::facts::Facts;
 use crate::ecr::{Sessions, Settings};
@@ -108,6 +108,7 @@ pub async fn operate(
     let periods = Periods {
         registry: args.sweep_period,
         documents: args.document_period,
+        lifecycle: args.lifecycle_period,
     };
     let term = async |term| Box::pin(lead(&cx, &stores, &admission, (periods, term))).await;
     Box::pin(candidate.run(shutdown, term)).await;
@@ -194,6 +195,13 @@ async fn lead(
             tombstones::run(Arc::clone(cx), periods.registry),
             usage::follow(cx.client.clone(), &cx.usage),
             preflight::run(Arc::clone(cx), accounts),
+            lifecycle_policy::released::follow(Arc::clone(cx), stores.repositories.clone()),
+            lifecycle_policy::tally::follow(Arc::clone(cx), stores.repositories.clone()),
+            lifecycle_policy::looks::run(
+                Arc::clone(cx),
+                stores.repositories.clone(),
+                periods.lifecycle
+            ),
             admission.lead(cx, &term),
         )
     };
@@ -219,6 +227,7 @@ async fn context(args: &Args, client: &Client, settings: Settings) -> Context {
             Objects::default(),
         ))),
         usage: Arc::new(usage::Known::default()),
+        tallies: Arc::new(ArcSwapOption::empty()),
         wakes: Wakes::default(),
         checks: Arc::new(Checks::default()),
         meters: Arc::new(Meters::default()),

@@ -111,6 +111,7 @@ fn with_intent(present: &[Recorded], targets: &[Result<Target, Stopped>]) -> Vec
             documents: union(record.documents, intent.documents),
             documents_hash: record.documents_hash,
             tag_keys: union(record.tag_keys, intent.tag_keys),
+            lifecycle: record.lifecycle,
         });
         shown.arn = Some(target.registry.repository_arn(&target.desired.name));
     }
@@ -131,6 +132,7 @@ pub(super) fn of(desired: &Desired) -> RepositoryRecord {
         documents,
         documents_hash: Some(hash(desired)),
         tag_keys: desired.tags.keys().cloned().collect(),
+        lifecycle: None,
     }
 }
 

@@ -8,17 +8,17 @@ use kube::runtime::events::Event;
 
 use super::record::{self, Recorded, key};
 use super::replica::Unreplicated;
-use super::{End, Release, Settled};
+use super::{End, Release, Settled, guard};
 use crate::api::ImageRepository;
 use crate::api::conditions::Reason;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::api::targets::{Difference as ShownDifference, TargetState};
 use crate::controllers::condition::{self, Summary, Verdict};
 use crate::controllers::driver::Done;
-use crate::controllers::outcome::{self, Retry};
+use crate::controllers::outcome::{self, Cure, Retry};
 use crate::controllers::tidings;
 use crate::desired::{Stopped, Target};
-use crate::domain::repository::{Change, Difference, Management, Plan, Refusal};
+use crate::domain::repository::{Change, Desired, Difference, Held, Management, Plan, Refusal};
 
 /// The differences that a target shows; more would only push the rest of the status away.
 const SHOWN_DIFFERENCES: usize = 10;
@@ -114,15 +114,14 @@ fn judge(end: &End) -> (Verdict, Retry) {
         Ok(settled) => {
             let Settled {
                 target,
+                held,
                 refusals,
                 differences,
                 unreplicated,
                 ..
             } = settled;
-            let about = (refusals.as_slice(), differences.as_slice());
-            let management = target.desired.management;
-            let verdict = verdict(&place, management, about, unreplicated.as_ref());
-            (verdict, Retry::WhenAsked)
+            let about = (refusals.as_slice(), held.as_slice(), differences.as_slice());
+            verdict(&place, &target.desired, about, unreplicated.as_ref())
         }
         Err(stop) => Verdict::of_stop(&place, stop),
     }
@@ -130,22 +129,32 @@ fn judge(end: &End) -> (Verdict, Retry) {
 
 fn verdict(
     place: &str,
-    management: Management,
-    (refusals, differences): (&[Refusal], &[Difference]),
+    desired: &Desired,
+    (refusals, held, differences): (&[Refusal], &[Held], &[Difference]),
     unreplicated: Option<&Unreplicated>,
-) -> Verdict {
+) -> (Verdict, Retry) {
     if let Some(refusal) = refusals.first() {
         let (reason, message) = outcome::of_refusal(refusal);
-        return Verdict::stopped(place, reason, &message);
+        let retry = outcome::retry_of_refusal(refusal);
+        return (Verdict::stopped(place, reason, &message), retry);
+    }
+    if let Some(held) = held.first() {
+        let (reason, cure, retry, message) = outcome::of_held(&held.because, desired);
+        let verdict = match cure {
+            Cure::Time => Verdict::failing(place, reason, &message),
+            Cure::Person => Verdict::stopped(place, reason, &message),
+        };
+        return (verdict, retry);
     }
     if let Some(unreplicated) = unreplicated {
-        return unreplicated.verdict(place);
+        return (unreplicated.verdict(place), Retry::WhenAsked);
     }
-    match (management, differences.is_empty()) {
-        (Management::Manage, _) => Verdict::ready(place, Reason::Succeeded),
-        (Management::Observe, true) => Verdict::ready(place, Reason::Observed),
-        (Management::Observe, false) => Verdict::ready(place, Reason::Drifted),
-    }
+    let reason = match (desired.management, differences.is_empty()) {
+        (Management::Manage, _) => Reason::Succeeded,
+        (Management::Observe, true) => Reason::Observed,
+        (Management::Observe, false) => Reason::Drifted,
+    };
+    (Verdict::ready(place, reason), Retry::WhenAsked)
 }
 
 /// Whether status has of this target what `plan`, which changes nothing, comes to, and whether it
@@ -158,15 +167,20 @@ pub(in crate::controllers) fn shows(
 ) -> bool {
     let Plan {
         changes: _,
-        held: _,
+        held,
         refusals,
         differences,
     } = plan;
-    let about = (refusals.as_slice(), differences.as_slice());
-    let verdict = verdict("", target.desired.management, about, unreplicated);
+    let about = (refusals.as_slice(), held.as_slice(), differences.as_slice());
+    let (verdict, _) = verdict("", &target.desired, about, unreplicated);
     record::shown(object, target).is_some_and(|it| {
-        (it.state, it.reason) == (verdict.state, Some(verdict.reason))
-            && it.differences == shown_differences(differences)
+        let state = (it.state, it.reason) == (verdict.state, Some(verdict.reason));
+        // What was previewed is looked at again in its own time, not whenever somebody sweeps.
+        let waits = plan.to_preview().is_some_and(|document| {
+            let shown = it.record.as_ref().and_then(|it| it.lifecycle.as_ref());
+            shown.is_some_and(|it| it.held && it.hash == document.hash())
+        });
+        (state || waits) && it.differences == shown_differences(differences)
     })
 }
 
@@ -177,6 +191,8 @@ fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
     let Ok(settled) = end.result else { return };
     let Settled {
         target,
+        held,
+        counts,
         refusals,
         differences,
         ..
@@ -185,8 +201,16 @@ fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
     shown.arn = Some(target.registry.repository_arn(name));
     shown.uri = Some(format!("{}/{name}", target.registry.host()));
     shown.differences = shown_differences(&differences);
-    if refusals.is_empty() && target.desired.management == Management::Manage {
+    let settled = refusals.is_empty() && held.is_empty();
+    if settled && target.desired.management == Management::Manage {
+        let before = shown.record.take().and_then(|it| it.lifecycle);
         shown.record = Some(record::of(&target.desired));
+        if let Some(record) = &mut shown.record {
+            record.lifecycle = before;
+        }
+    }
+    if let Some(record) = &mut shown.record {
+        record.lifecycle = guard::record(&target, &held, counts, record.lifecycle.take());
     }
 }
 

@@ -56,6 +56,8 @@ fn settled(target: Target) -> End {
         result: Ok(Settled {
             target,
             done: Vec::new(),
+            held: Vec::new(),
+            counts: None,
             refusals: Vec::new(),
             differences: Vec::new(),
             unreplicated: None,

@@ -4,6 +4,7 @@ fn periods(registry: u64, documents: u64) -> Periods {
     Periods {
         registry: Duration::from_secs(registry),
         documents: Duration::from_secs(documents),
+        lifecycle: Duration::from_hours(24),
     }
 }
 

@@ -47,7 +47,8 @@ fn shown(target: &Target) -> String {
         tags,
         retired_tags,
     } = desired;
-    assert_eq!(*safety, lifecycle::Safety::default());
+    let managed = matches!(lifecycle, Setting::Present(_));
+    assert_eq!(managed, *safety != lifecycle::Safety::default());
     assert_eq!(
         (owner.object.as_str(), owner.uid.as_str()),
         ("payments/api", "r1")

@@ -111,12 +111,12 @@ fn the_operator_needs_what_its_objects_ask_of_it() {
             eu-central-1 : tag:GetResources
             eu-central-1 : ecr:DescribePullThroughCacheRules
             eu-central-1 : ecr:DescribeRepositoryCreationTemplates
-            eu-central-1 payments/* tools: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages
+            eu-central-1 payments/* tools: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages ecr:BatchGetImage ecr:StartLifecyclePolicyPreview ecr:GetLifecyclePolicyPreview
             eu-central-1 payments/* tools: ecr:CreateRepository ecr:TagResource ecr:UntagResource ecr:PutImageTagMutability ecr:PutImageScanningConfiguration ecr:SetRepositoryPolicy ecr:DeleteRepositoryPolicy ecr:PutLifecyclePolicy ecr:DeleteLifecyclePolicy
             eu-central-1 payments/* tools: ecr:DeleteRepository
             eu-central-1 : ecr:CreatePullThroughCacheRule ecr:UpdatePullThroughCacheRule ecr:ValidatePullThroughCacheRule
             eu-central-1 : ecr:CreateRepositoryCreationTemplate ecr:UpdateRepositoryCreationTemplate ecr:DeleteRepositoryCreationTemplate
-            eu-central-1 hub/*: ecr:BatchGetImage ecr:BatchImportUpstreamImage ecr:CreateRepository
+            eu-central-1 hub/*: ecr:BatchImportUpstreamImage ecr:CreateRepository
             eu-central-1 arn:aws:kms:eu-central-1:333333333333:key/1: kms:DescribeKey kms:CreateGrant kms:RetireGrant
             us-west-2 *: ecr:DescribeRepositories
             us-west-2 : tag:GetResources
@@ -128,7 +128,7 @@ fn the_operator_needs_what_its_objects_ask_of_it() {
             us-west-2 : ecr:CreateRepositoryCreationTemplate ecr:UpdateRepositoryCreationTemplate ecr:DeleteRepositoryCreationTemplate
             us-west-2 : ecr:PutReplicationConfiguration
             us-west-2 : ecr:PutSigningConfiguration ecr:DeleteSigningConfiguration
-            us-west-2 hub/*: ecr:BatchGetImage ecr:BatchImportUpstreamImage ecr:CreateRepository
+            us-west-2 hub/*: ecr:BatchImportUpstreamImage ecr:CreateRepository
         "#]],
     );
     let observed = Uses {
@@ -142,7 +142,7 @@ fn the_operator_needs_what_its_objects_ask_of_it() {
         &expect![[r#"
             eu-central-1 *: ecr:DescribeRepositories
             eu-central-1 : tag:GetResources
-            eu-central-1 payments/* tools: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages
+            eu-central-1 payments/* tools: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages ecr:BatchGetImage ecr:StartLifecyclePolicyPreview ecr:GetLifecyclePolicyPreview
             us-west-2 *: ecr:DescribeRepositories
             us-west-2 : tag:GetResources
             us-west-2 : ecr:DescribeRegistry

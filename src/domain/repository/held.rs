@@ -32,6 +32,8 @@ pub enum Because {
     },
     /// It would take an image that pods use.
     InUse(InUse),
+    /// It is about to be taken off, as soon as it is written down that it is to stay off.
+    Suspending(InUse),
     /// It was taken off since it would have taken an image that pods use.
     Suspended(Option<InUse>),
 }
@@ -64,13 +66,10 @@ impl Plan {
                 self.changes.retain(|it| *it != put);
                 self.hold(document, Because::NotPreviewed);
             }
-        } else if let (true, Some(found)) = (in_force == Some(document), &safety.found) {
+        } else if let Some(found) = &safety.found {
             match safety.protect {
                 Protect::Warn => self.refusals.push(Refusal::ImageInUse(found.clone())),
-                Protect::Suspend => {
-                    self.changes.push(Change::DeleteLifecyclePolicy);
-                    self.hold(document, Because::Suspended(Some(found.clone())));
-                }
+                Protect::Suspend => self.hold(document, Because::Suspending(found.clone())),
             }
         }
         self
@@ -132,3 +131,6 @@ impl Held {
         self.because == Because::NotPreviewed
     }
 }
+
+#[cfg(test)]
+mod tests;

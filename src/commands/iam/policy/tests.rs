@@ -122,7 +122,7 @@ fn what_is_not_used_is_not_allowed() {
         "DeleteRepository\"",
         "CreatePullThroughCacheRule",
         "iam:PassRole",
-        "BatchGetImage",
+        "BatchImportUpstreamImage",
     ] {
         assert!(!document.contains(action), "{action} in {document}");
     }

@@ -1,0 +1,108 @@
+//! What each lifecycle policy comes to in all repositories together, added up from the status of
+//! their objects. Counts stand on the object that they count; a policy shows totals and the worst.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::reflector::Store;
+use tokio::time::sleep;
+
+use crate::api::ImageRepository;
+use crate::api::lifecycle_policy::WorstRepository;
+use crate::controllers::Context;
+use crate::controllers::wakes::{Key, Kind};
+
+/// How often it is added up: nothing is read for it but our own memory.
+const PERIOD: Duration = Duration::from_secs(2);
+/// The repositories that a policy names.
+const WORST: usize = 10;
+
+/// One policy's totals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Images that would expire.
+    pub expiring: i64,
+    /// Images that would be archived.
+    pub transitioning: i64,
+    /// Places where it waits for a person.
+    pub held: i64,
+    /// Places where it would take an image in use.
+    pub in_use: i64,
+    /// Where it would expire most.
+    pub worst: Vec<WorstRepository>,
+}
+
+/// The totals by name of policy.
+pub type Tallies = BTreeMap<String, Tally>;
+
+/// Keeps the totals, and wakes the policies whose totals have changed. Never returns.
+pub async fn follow(cx: Arc<Context>, repositories: Store<ImageRepository>) {
+    loop {
+        let now = Arc::new(tallies(&repositories.state()));
+        let before = cx.tallies.swap(Some(Arc::clone(&now)));
+        for policy in differing(before.as_deref(), &now) {
+            cx.wakes.wake(Key {
+                kind: Kind::Lifecycle,
+                namespace: None,
+                name: policy,
+            });
+        }
+        let sum = |of: fn(&Tally) -> i64| now.values().map(of).sum();
+        cx.meters.lifecycle.held.set(sum(|it| it.held));
+        cx.meters.lifecycle.in_use.set(sum(|it| it.in_use));
+        sleep(PERIOD).await;
+    }
+}
+
+fn differing(before: Option<&Tallies>, now: &Tallies) -> BTreeSet<String> {
+    let policies = before.into_iter().flatten().chain(now);
+    let policies = policies.map(|(policy, _)| policy);
+    policies
+        .filter(|it| before.and_then(|before| before.get(*it)) != now.get(*it))
+        .cloned()
+        .collect()
+}
+
+/// Adds up what the status of `objects` says.
+pub(super) fn tallies(objects: &[Arc<ImageRepository>]) -> Tallies {
+    let mut tallies = Tallies::new();
+    for object in objects {
+        let repository = format!(
+            "{}/{}",
+            object.namespace().unwrap_or_default(),
+            object.name_any()
+        );
+        for target in object.status.iter().flat_map(|it| &it.targets) {
+            let Some(found) = target.record.as_ref().and_then(|it| it.lifecycle.as_ref()) else {
+                continue;
+            };
+            let tally = tallies.entry(found.policy.clone()).or_default();
+            tally.expiring += found.expiring;
+            tally.transitioning += found.transitioning;
+            tally.held += i64::from(found.held);
+            tally.in_use += i64::from(found.in_use.is_some());
+            if found.expiring > 0 {
+                tally.worst.push(WorstRepository {
+                    repository: repository.clone(),
+                    environment: target.environment.clone(),
+                    expiring: found.expiring,
+                    images: found.images,
+                });
+            }
+        }
+    }
+    for tally in tallies.values_mut() {
+        tally.worst.sort_by_cached_key(|it| {
+            (
+                Reverse(it.expiring),
+                it.repository.clone(),
+                it.environment.clone(),
+            )
+        });
+        tally.worst.truncate(WORST);
+    }
+    tallies
+}
