@@ -111,6 +111,23 @@ async fn a_cut_connection_leaves_the_effect_or_not() {
 }
 
 #[tokio::test]
+async fn somebody_else_can_be_first() {
+    let emulator = start().await;
+    let dev = ecr(&emulator, plain(DEV), REGION);
+    let overtaken = Effect::Overtaken {
+        operation: "CreateRepository".to_owned(),
+        input: serde_json::json!({"repositoryName": "web"}),
+    };
+    emulator.faults().add(on("CreateRepository", overtaken));
+    let created = dev.create_repository().repository_name("web").send().await;
+    assert!(refusal(created).starts_with("RepositoryAlreadyExistsException"));
+    let callers = emulator.journal().entries().into_iter();
+    let callers: Vec<_> = callers.map(|it| it.caller).collect();
+    assert_eq!(callers[0], format!("arn:aws:iam::{DEV}:user/somebody-else"));
+    assert_eq!(callers.len(), 2);
+}
+
+#[tokio::test]
 async fn a_region_can_stop_answering_while_others_do() {
     let emulator = start().await;
     let rule = Rule {

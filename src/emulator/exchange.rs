@@ -90,9 +90,14 @@ pub(crate) async fn hear(
         }
         Some(Effect::CutBefore | Effect::CutAfter) => return Err(Cut),
         Some(Effect::Garble(garble)) => Some(garble),
-        Some(Effect::Throttle | Effect::Deny | Effect::Refuse { .. } | Effect::Delay(_)) | None => {
-            None
-        }
+        Some(
+            Effect::Throttle
+            | Effect::Deny
+            | Effect::Refuse { .. }
+            | Effect::Delay(_)
+            | Effect::Overtaken { .. },
+        )
+        | None => None,
     };
     Ok(Came {
         answer,
@@ -114,6 +119,9 @@ async fn under(
     if let Some(delay) = effect.and_then(Effect::delay) {
         tokio::time::sleep(delay).await;
     }
+    if let Some(Effect::Overtaken { operation, input }) = effect {
+        overtake(shared, heard, operation, input).await;
+    }
     let Heard {
         asked,
         caller,
@@ -133,6 +141,36 @@ async fn under(
         (Err(it), _) => Outcome::Refused(it.code.clone()),
     };
     (answer, outcome)
+}
+
+/// Does what somebody else of the account asks of the same service.
+async fn overtake(shared: &Shared, heard: &Heard, operation: &str, input: &Value) {
+    let account = &heard.caller.account;
+    let other = Heard {
+        asked: Asked {
+            operation: operation.to_owned(),
+            input: input.clone(),
+            ..heard.asked.clone()
+        },
+        caller: Caller {
+            account: account.clone(),
+            arn: format!("arn:aws:iam::{account}:user/somebody-else"),
+            ..Caller::default()
+        },
+        region: heard.region.clone(),
+    };
+    let Heard {
+        asked,
+        caller,
+        region,
+    } = &other;
+    let answer = shared.run(caller, region, |call| dispatch(call, asked));
+    let outcome = match answer.await {
+        Ok(_) => Outcome::Done,
+        Err(refusal) => Outcome::Refused(refusal.code),
+    };
+    let entry = other.entry(shared.clock().now(), outcome, None);
+    shared.journal().write(entry);
 }
 
 fn dispatch(call: &mut Call<'_>, asked: &Asked) -> Answer {

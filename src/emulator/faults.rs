@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::refusal::Refusal;
 use rate::Buckets;
@@ -79,6 +80,13 @@ pub enum Effect {
     HangAfter,
     /// It is done, and something else is answered.
     Garble(Garble),
+    /// It is done and answered, right after somebody else of the account has done this.
+    Overtaken {
+        /// The other's operation.
+        operation: String,
+        /// What the other says about it.
+        input: Value,
+    },
 }
 
 /// The rules in force.
@@ -206,7 +214,8 @@ impl Effect {
             | Self::CutAfter
             | Self::Hang
             | Self::HangAfter
-            | Self::Garble(_) => None,
+            | Self::Garble(_)
+            | Self::Overtaken { .. } => None,
         }
     }
 
