@@ -74,7 +74,7 @@ async fn our_part_is_added_and_theirs_stays(scene: &Scene) {
         },
         "policyStatements": [{
             "sid": "Import",
-            "principals": ["555555555555"],
+            "principals": ["444444444444"],
             "actions": ["ecr:BatchImportUpstreamImage"],
         }],
         "accountSettings": {"blobMounting": "ENABLED"},

@@ -91,8 +91,9 @@ pub struct EnvironmentAccountSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub grants: Vec<Grant>,
-    /// Whom access to the environment's repositories may be granted to, besides the account itself; a
-    /// spec or default that names anybody else is refused. Default: the accounts of this cluster's
+    /// Whom access to the environment's repositories may be granted to, besides the account itself; an
+    /// ImageRepository, a PullThroughRule's repositoryTemplate, a default or a statement in registry
+    /// that names anybody else is refused. Default: the accounts of this cluster's
     /// other EnvironmentAccounts, no organization and no further role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_principals: Option<AllowedPrincipals>,

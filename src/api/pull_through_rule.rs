@@ -256,7 +256,8 @@ pub struct RepositoryTemplate {
     /// key is of one region, so with several regions leave kmsKey out. Default: AES256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
-    /// Who else may use the repositories. Default: nobody by a repository policy.
+    /// Who else may use the repositories: those whom the environment's allowedPrincipals has. Default:
+    /// nobody by a repository policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
     /// The LifecyclePolicy of the repositories. Default: none, by which they grow without end.

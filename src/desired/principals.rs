@@ -1,21 +1,23 @@
-//! Whom an environment lets into its repositories. A policy is judged by whom it admits in the end,
-//! however it spells that, so that a namespace cannot grant what its environment has not allowed.
+//! Whom an environment lets into its repositories and its registries. A policy is judged by whom it
+//! admits in the end, however it spells that, so that nobody can grant what the environment has not
+//! allowed.
+
+use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
 use super::{Stopped, World};
 use crate::api::EnvironmentAccount;
 use crate::api::conditions::Reason;
-use crate::domain::policy::{Admitted, Document};
+use crate::domain::policy::Admitted;
 
-/// Checks that `document`, which `field` asks for, admits only whom `account` allows.
+/// Checks that those whom a policy admits, which `field` asks for, are all allowed by `account`.
 pub(super) fn check(
-    document: &Document,
+    admitted: &BTreeSet<Admitted>,
     field: &str,
     account: &EnvironmentAccount,
     world: &World,
 ) -> Result<(), Stopped> {
-    let admitted = document.admits();
     let Some(stranger) = admitted.iter().find(|it| !allows(account, it, world)) else {
         return Ok(());
     };

@@ -10,7 +10,7 @@ use super::world::{object_name, seniority};
 use super::{Environment, Stopped, World, grants};
 use crate::api::conditions::Reason;
 use crate::api::pull_through_rule::{Credential, RuleRecord, UpstreamRegistry};
-use crate::api::{PullThroughRule, Toggle};
+use crate::api::{EnvironmentAccount, PullThroughRule, Toggle};
 use crate::domain::names::EnvironmentName;
 use crate::domain::pull_through::{
     Authentication, Claim, Desired, Invalid, Prefix, RoleArn, Rule, SecretArn, Source, Upstream,
@@ -58,7 +58,7 @@ pub fn pull_through(object: &PullThroughRule, world: &World) -> Vec<Result<Cache
     }
     let in_environment = |name: &String| {
         let targets = match usable(name, world) {
-            Ok((_, environment)) => targets(object, environment, world),
+            Ok(usable) => targets(object, usable, world),
             Err(stopped) => vec![Err(stopped)],
         };
         let tell = |it: Result<_, Stopped>| it.map_err(|it| it.in_environment(name));
@@ -69,12 +69,13 @@ pub fn pull_through(object: &PullThroughRule, world: &World) -> Vec<Result<Cache
 
 fn targets(
     object: &PullThroughRule,
-    environment: &Environment,
+    (account, environment): (&EnvironmentAccount, &Environment),
     world: &World,
 ) -> Vec<Result<CacheTarget, Stopped>> {
     let target = |registry: &Registry| {
         let rule = rule(object, environment, registry, world)?;
         let place = Place {
+            account,
             environment,
             registry,
             record: recorded(object, environment, registry, &rule.prefix),
@@ -102,6 +103,7 @@ fn targets(
 
 /// One registry, and what status says that was made there.
 struct Place<'a> {
+    account: &'a EnvironmentAccount,
     environment: &'a Environment,
     registry: &'a Registry,
     record: Option<&'a RuleRecord>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{self, Said};
 use super::world::repository_name;
-use super::{Environment, Stopped, World, repository};
+use super::{Environment, Stopped, World, principals, repository};
 use crate::api::registry::{
     AccountSettings, BasicScanTypeVersion, BlobMounting, FilterRecord, RegistryPolicyScope,
     RegistryRecord, RegistrySettings, RegistryStatement, ScanFrequency, ScanType, Scanning,
@@ -30,7 +30,12 @@ pub fn registry(
     }
     if let Some(asked) = &object.spec.registry {
         let of_place = |it: Stopped| it.in_region(&registry.region);
-        add(&mut desired, asked, (environment, registry), world).map_err(of_place)?;
+        let place = Place {
+            account: object,
+            environment,
+            registry,
+        };
+        add(&mut desired, asked, &place, world).map_err(of_place)?;
     }
     Ok(desired)
 }
@@ -79,6 +84,13 @@ fn filters_of(recorded: &[FilterRecord]) -> Rules {
         .collect()
 }
 
+/// One registry of an environment, and the object that declares it.
+struct Place<'a> {
+    account: &'a EnvironmentAccount,
+    environment: &'a Environment,
+    registry: &'a Registry,
+}
+
 /// Where the images of `object` are to go from the home region of `environment`; `None` where it does
 /// not ask.
 pub(super) fn replicas(
@@ -124,7 +136,7 @@ fn replication(environment: &Environment, world: &World) -> Replication {
 fn add(
     desired: &mut Desired,
     asked: &RegistrySettings,
-    (environment, registry): (&Environment, &Registry),
+    place: &Place<'_>,
     world: &World,
 ) -> Result<(), Stopped> {
     let RegistrySettings {
@@ -144,7 +156,9 @@ fn add(
             field,
         };
         let sid = sid(world.cluster(), &statement.sid);
-        let statement = allowing(&said, &sid, registry)?;
+        let statement = allowing(&said, &sid, place.registry)?;
+        let who = format!("{}.principals", said.field);
+        principals::check(&statement.admits(), &who, place.account, world)?;
         if desired.statements.insert(sid, statement).is_some() {
             let message = "there is one of this name already: choose another";
             return Err(Stopped::invalid(format!("{}.sid", said.field), message));
@@ -155,7 +169,7 @@ fn add(
     }
     desired.exclusions = pull_time_update_exclusions.iter().cloned().collect();
     if let Some(asked) = signing {
-        desired.signing = signed(asked, environment, registry)?;
+        desired.signing = signed(asked, place)?;
     }
     Ok(())
 }
@@ -224,16 +238,12 @@ fn account(asked: &AccountSettings) -> BTreeMap<Setting, &'static str> {
 }
 
 /// A profile signs in its own region: the others' rules are those of other registries.
-fn signed(
-    asked: &Signing,
-    environment: &Environment,
-    registry: &Registry,
-) -> Result<Rules, Stopped> {
+fn signed(asked: &Signing, place: &Place<'_>) -> Result<Rules, Stopped> {
     let mut rules = Rules::new();
     for (i, rule) in asked.rules.iter().enumerate() {
         let arn = &rule.signing_profile_arn;
         let region = arn.split(':').nth(3).unwrap_or_default();
-        let mut registries = environment.registries.iter();
+        let mut registries = place.environment.registries.iter();
         if !registries.any(|it| it.region.as_str() == region) {
             let field = format!("spec.registry.signing.rules[{i}].signingProfileArn");
             let message = format!(
@@ -242,7 +252,7 @@ fn signed(
             );
             return Err(Stopped::invalid(field, message));
         }
-        if region == registry.region.as_str() {
+        if region == place.registry.region.as_str() {
             let filters = rules.entry(arn.clone()).or_default();
             filters.extend(rule.repository_filters.iter().cloned());
         }

@@ -255,7 +255,7 @@ impl<'a> Layers<'a> {
         };
         let policy = settings::access(&said, registry)?;
         if let Setting::Present(document) = &policy {
-            principals::check(document, &said.field, self.account, world)?;
+            principals::check(&document.admits(), &said.field, self.account, world)?;
         }
         Ok(policy)
     }

@@ -19,6 +19,7 @@ mod words;
 
 pub use super::json::ParseError;
 pub use admits::Admitted;
+pub(super) use admits::admitted;
 pub use statement::{Action, Condition, Effect, Principal, Statement};
 pub use typed::Untyped;
 
@@ -119,10 +120,7 @@ impl Document {
 
     /// Everyone whom an `Allow` statement admits to anything at all.
     pub fn admits(&self) -> BTreeSet<Admitted> {
-        self.statements()
-            .iter()
-            .flat_map(admits::admitted)
-            .collect()
+        self.statements().iter().flat_map(admitted).collect()
     }
 
     /// Whether it admits anyone at all, in whatever spelling.

@@ -1,7 +1,7 @@
 use expect_test::expect;
 
 use crate::desired::fixture::{BASE, told, world};
-use crate::desired::repository;
+use crate::desired::{environment, pull_through, registry, repository};
 
 /// What becomes of this access in `prod`, whose account allows these principals.
 fn outcome(allowed: &str, access: &str) -> String {
@@ -150,3 +150,67 @@ spec: {{environments: [prod]}}
 }
 
 const NAMESPACE: &str = "{kind: Namespace, metadata: {name: payments}}";
+
+/// What becomes of this access in the places of `prod` that are not an `ImageRepository`'s: the
+/// repositories that a cache makes, and the registry as a whole.
+fn elsewhere(principals: &str) -> String {
+    let text = format!(
+        r#"
+kind: EnvironmentAccount
+metadata: {{name: prod, uid: e2}}
+spec:
+  accountId: "333333333333"
+  region: us-east-1
+  allowedPrincipals: {{accounts: ["444444444444"]}}
+  registry:
+    policyStatements:
+    - {{sid: A, principals: {principals}, actions: ['ecr:ReplicateImage']}}
+---
+kind: PullThroughRule
+metadata: {{name: cache, uid: p1}}
+spec:
+  upstreamRegistry: quay
+  environments: [prod]
+  repositoryTemplate: {{access: {{pull: {principals}}}}}
+"#
+    );
+    let world = world(&[BASE, &text]);
+    let account = world.environment("prod").unwrap();
+    let prod = environment(account, &world).unwrap();
+    let of_registry = registry(account, &prod, prod.home(), &world).map(drop);
+    let rule = world.rules().next().unwrap();
+    let of_cache = pull_through(rule, &world).remove(0).map(drop);
+    let told = |outcome: Result<(), _>| outcome.map_or_else(|it| told(&it), |()| "granted".into());
+    let [of_cache, of_registry] = [of_cache, of_registry].map(told);
+    format!("{principals}\n  {of_cache}\n  {of_registry}\n")
+}
+
+#[test]
+fn caches_and_registries_let_in_only_whom_the_environment_allows() {
+    let told = [
+        "['333333333333']",
+        "['444444444444']",
+        "['arn:aws:iam::444444444444:role/nodes']",
+        "['444444444444', '555555555555']",
+        "['arn:aws:iam::555555555555:role/ci']",
+    ]
+    .map(elsewhere);
+    expect![[r#"
+        ['333333333333']
+          granted
+          granted
+        ['444444444444']
+          granted
+          granted
+        ['arn:aws:iam::444444444444:role/nodes']
+          granted
+          granted
+        ['444444444444', '555555555555']
+          prod/us-east-1 NotGranted spec.repositoryTemplate.access: EnvironmentAccount prod does not allow access for 555555555555: add it to spec.allowedPrincipals there, or take it out here
+          /us-east-1 NotGranted spec.registry.policyStatements[0].principals: EnvironmentAccount prod does not allow access for 555555555555: add it to spec.allowedPrincipals there, or take it out here
+        ['arn:aws:iam::555555555555:role/ci']
+          prod/us-east-1 NotGranted spec.repositoryTemplate.access: EnvironmentAccount prod does not allow access for arn:aws:iam::555555555555:role/ci: add it to spec.allowedPrincipals there, or take it out here
+          /us-east-1 NotGranted spec.registry.policyStatements[0].principals: EnvironmentAccount prod does not allow access for arn:aws:iam::555555555555:role/ci: add it to spec.allowedPrincipals there, or take it out here
+    "#]]
+    .assert_eq(&told.concat());
+}

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 
 use super::super::settings::{self, Said};
-use super::super::{Stopped, World, lifecycle};
+use super::super::{Stopped, World, lifecycle, principals};
 use super::{Place, role};
 use crate::api::conditions::Reason;
 use crate::api::image_repository::Document;
 use crate::api::pull_through_rule::RepositoryTemplate;
+use crate::api::settings::Access;
 use crate::api::{PullThroughRule, Toggle};
 use crate::domain::lifecycle::Safety;
 use crate::domain::owner::Owner;
@@ -17,7 +18,7 @@ use crate::domain::pull_through::Prefix;
 use crate::domain::repository::Setting;
 use crate::domain::retrofit::{self, Unread};
 use crate::domain::template::{Desired, Settings};
-use crate::domain::{RepositoryName, lifecycle as document};
+use crate::domain::{RepositoryName, lifecycle as document, policy};
 
 const FIELD: &str = "spec.repositoryTemplate";
 
@@ -126,7 +127,7 @@ fn asked(
     } = said;
     let mutability = says(image_tag_mutability.as_ref(), "imageTagMutability");
     let encryption = says(encryption.as_ref(), "encryption");
-    let access = says(access.as_ref(), "access").map(|it| settings::access(&it, place.registry));
+    let access = says(access.as_ref(), "access");
     let lifecycle = lifecycle_policy_ref.as_ref();
     settings::check_tags(tags, &format!("{FIELD}.tags"))?;
     let settings = Settings {
@@ -134,9 +135,9 @@ fn asked(
         encryption: encryption
             .map(|it| settings::encryption(&it, place.registry))
             .transpose()?,
-        policy: match access.transpose()? {
-            Some(Setting::Present(document)) => Some(document),
-            Some(Setting::Absent | Setting::Unmanaged) | None => None,
+        policy: match access {
+            Some(said) => granted(&said, place, world)?,
+            None => None,
         },
         lifecycle: lifecycle.map(|it| referred(&it.name, world)).transpose()?,
         tags: tags.clone(),
@@ -150,6 +151,19 @@ fn asked(
         return Err(Stopped::invalid(format!("{FIELD}.{field}"), message));
     }
     Ok(settings)
+}
+
+/// The policy of the repositories that the cache makes, which admits only whom the environment allows.
+fn granted(
+    said: &Said<'_, Access>,
+    place: &Place<'_>,
+    world: &World,
+) -> Result<Option<policy::Document>, Stopped> {
+    let Setting::Present(document) = settings::access(said, place.registry)? else {
+        return Ok(None);
+    };
+    principals::check(&document.admits(), &said.field, place.account, world)?;
+    Ok(Some(document))
 }
 
 fn referred(name: &str, world: &World) -> Result<document::Document, Stopped> {

@@ -13,6 +13,7 @@ spec:
   accountId: \"333333333333\"
   region: us-east-1
   replicaRegions: [us-west-2]
+  allowedPrincipals: {{accounts: [\"444444444444\"]}}
   grants: [{{namespaceSelector: {{}}, repositoryPrefixes: [\"{{namespace}}/\"]}}]
 {spec}"
     );

@@ -24,7 +24,7 @@ pub enum Admitted {
 }
 
 /// Whom one canonical statement admits.
-pub(super) fn admitted(statement: &Value) -> BTreeSet<Admitted> {
+pub(in crate::domain) fn admitted(statement: &Value) -> BTreeSet<Admitted> {
     if statement["Effect"] != "Allow" {
         return BTreeSet::new();
     }

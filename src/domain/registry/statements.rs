@@ -48,6 +48,11 @@ impl Statement {
         statement["Resource"] = json!(resources);
         Ok(Self(statement))
     }
+
+    /// Everyone whom it lets do anything at all.
+    pub fn admits(&self) -> BTreeSet<policy::Admitted> {
+        policy::admitted(&self.0)
+    }
 }
 
 /// The registry policy with our part in it.
