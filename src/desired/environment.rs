@@ -70,14 +70,29 @@ pub(super) fn declared<'a>(
     Some(declared.as_ref().map_err(of_environment))
 }
 
-/// The environment of this name that others refer to, if it may be called.
+/// The environment of this name that others refer to, if anything may be made there. One whose
+/// object is on its way out only lets go: nobody could reach what is made in its account after that.
 pub(super) fn usable<'a>(name: &str, world: &'a World) -> Option<Result<&'a Environment, Stopped>> {
-    if world.environment(name)?.spec.suspend {
-        let stopped = suspended();
-        let field = format!("EnvironmentAccount {name} {}", stopped.field);
-        return Some(Err(Stopped { field, ..stopped }));
-    }
-    declared(name, world)
+    let object = world.environment(name)?;
+    let stopped = if object.metadata.deletion_timestamp.is_some() {
+        leaving()
+    } else if object.spec.suspend {
+        suspended()
+    } else {
+        return declared(name, world);
+    };
+    let field = format!("EnvironmentAccount {name} {}", stopped.field);
+    Some(Err(Stopped { field, ..stopped }))
+}
+
+fn leaving() -> Stopped {
+    let message = "it is being deleted, so nothing is made or changed there any more: take it out \
+                   of spec.environments";
+    Stopped::new(
+        Reason::EnvironmentNotReady,
+        "metadata.deletionTimestamp",
+        message,
+    )
 }
 
 fn suspended() -> Stopped {

@@ -364,3 +364,22 @@ fn what_status_says_was_put_and_nobody_wants_is_to_go() {
     expect![[r#"dev 111111111111/eu-central-1 payments/api Manage, policy {"Statement":[{"Action":["ecr:BatchCheckLayerAvailability","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Effect":"Allow","Principal":{"AWS":["444444444444"]},"Sid":"EcrOperatorPull"}],"Version":"2012-10-17"}, lifecycle rules 1 sha256:5485bc83, without {"team", "tier"}"#]]
         .assert_eq(&outcome(&object(kept), ""));
 }
+
+#[test]
+fn an_environment_on_its_way_out_takes_nothing_new() {
+    let dev = r#"
+kind: EnvironmentAccount
+metadata: {name: dev, deletionTimestamp: "2026-03-01T00:00:00Z"}
+spec:
+  accountId: "111111111111"
+  region: eu-central-1
+  grants: [{namespaceSelector: {}, repositoryPrefixes: ["{namespace}/"]}]
+"#;
+    check(
+        "environments: [dev, prod]",
+        dev,
+        &expect![[r#"
+        dev EnvironmentNotReady EnvironmentAccount dev metadata.deletionTimestamp: it is being deleted, so nothing is made or changed there any more: take it out of spec.environments
+        prod 333333333333/us-east-1 payments/api Manage"#]],
+    );
+}
