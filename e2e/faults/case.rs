@@ -8,7 +8,7 @@ use ecr_operator::commands::demo::hand::Hand;
 use ecr_operator::ecr::Timeouts;
 use ecr_operator::emulator::{Effect, Emulator, Entry, Options, Outcome, Rule, Seed};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::await_condition;
@@ -270,6 +270,12 @@ impl Case {
             .await
             .expect("the namespace ends")
             .unwrap();
+    }
+
+    /// The version that the API server's objects are of now.
+    pub(super) async fn version(&self) -> String {
+        let objects = self.api(REPOSITORY).list(&ListParams::default()).await;
+        objects.unwrap().metadata.resource_version.unwrap()
     }
 
     /// A client that sees everything.

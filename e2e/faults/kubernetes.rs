@@ -1,5 +1,5 @@
 //! The API server as one operator sees it: lists and watches have only what bears the label of the
-//! operator's case, its writes are counted, and some of them go wrong.
+//! operator's case and may lag behind, its writes are counted, and some of them go wrong.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -9,16 +9,17 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
 use kube::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// The label that says whose an object is.
 pub(super) const CASE: &str = "ecr-operator.dev/case";
 
 /// What goes wrong with writes of our objects.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) enum Trouble {
     /// Nothing.
     #[default]
@@ -31,6 +32,20 @@ pub(super) enum Trouble {
     FrozenAfter(usize),
     /// The write of this number is done, and a proxy answers that it cannot tell.
     ReplyLost(usize),
+    /// Somebody else patches the same object like this right before the next write of its status.
+    Overtaken(Value),
+}
+
+/// How far what an operator watches lags behind; what it gets or writes by name never does.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) enum Sight {
+    /// Not at all.
+    #[default]
+    Clear,
+    /// Watches tell nothing new.
+    Frozen,
+    /// And the lists that they begin with are of this version.
+    Past(String),
 }
 
 /// One operator's view, shared by its client and the test.
@@ -38,6 +53,7 @@ pub(super) enum Trouble {
 pub(super) struct View {
     case: String,
     trouble: Mutex<Trouble>,
+    sight: watch::Sender<Sight>,
     writes: watch::Sender<Vec<Write>>,
 }
 
@@ -58,6 +74,7 @@ impl View {
         Arc::new(Self {
             case: case.to_owned(),
             trouble: Mutex::new(trouble),
+            sight: watch::Sender::default(),
             writes: watch::Sender::default(),
         })
     }
@@ -65,6 +82,16 @@ impl View {
     /// What goes wrong from now on.
     pub(super) fn trouble(&self, trouble: Trouble) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    fn troubled(&self) -> Trouble {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How far what it watches lags behind from now on.
+    pub(super) fn see(&self, sight: Sight) {
+        self.sight.send_replace(sight);
     }
 
     /// All writes so far.
@@ -99,7 +126,13 @@ impl View {
         }
         let (method, path) = (request.method().clone(), path.to_owned());
         let number = self.begin(method, path.clone());
-        let trouble = *self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = self.troubled();
+        if let Trouble::Overtaken(patch) = &trouble
+            && path.ends_with("/status")
+        {
+            self.trouble(Trouble::None);
+            overtake(inner, request.uri(), patch).await;
+        }
         match trouble {
             Trouble::FrozenBefore(from) if number >= from => std::future::pending().await,
             Trouble::FrozenAfter(from) if number > from => std::future::pending().await,
@@ -111,7 +144,8 @@ impl View {
             | Trouble::Conflicts
             | Trouble::FrozenBefore(_)
             | Trouble::FrozenAfter(_)
-            | Trouble::ReplyLost(_) => {
+            | Trouble::ReplyLost(_)
+            | Trouble::Overtaken(_) => {
                 let response = self.forward(inner, request).await;
                 self.end(number, response.status());
                 if trouble == Trouble::FrozenAfter(number) {
@@ -158,10 +192,12 @@ impl View {
             .await
             .expect("the client has all of the body")
             .to_bytes();
+        let is_watch = is_watch(&parts.uri);
         match inner
             .send(Request::from_parts(parts, body.to_vec().into()))
             .await
         {
+            Ok(response) if is_watch => response.map(|it| self.held_back(Body::new(it))),
             Ok(response) => response.map(Body::new),
             Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
         }
@@ -182,13 +218,48 @@ impl View {
             !query.contains("labelSelector"),
             "{uri} has a selector of its own"
         );
-        let narrowed = format!(
+        let mut narrowed = format!(
             "{}?{query}&labelSelector={CASE}%3D{}",
             uri.path(),
             self.case
         );
+        // Watches begin with lists by pages, and nobody else asks for pages.
+        if let Sight::Past(version) = &*self.sight.borrow()
+            && query.contains("limit=")
+        {
+            narrowed += &format!("&resourceVersion={version}&resourceVersionMatch=Exact");
+        }
         Some(narrowed.parse().expect("a URI with a longer query is one"))
     }
+
+    /// The events of a watch, each as soon as the sight is clear.
+    fn held_back(&self, events: Body) -> Body {
+        let sight = self.sight.subscribe();
+        let events = events.into_data_stream().then(move |event| {
+            let mut sight = sight.clone();
+            async move {
+                let clear = sight.wait_for(|it| *it == Sight::Clear).await;
+                clear.map_err(axum::Error::new).and(event)
+            }
+        });
+        Body::from_stream(events)
+    }
+}
+
+fn is_watch(uri: &Uri) -> bool {
+    uri.query().is_some_and(|it| it.contains("watch=true"))
+}
+
+/// Patches the object whose status is at `uri`.
+async fn overtake(inner: &Client, uri: &Uri, patch: &Value) {
+    let request = Request::patch(uri.path())
+        .header("content-type", "application/merge-patch+json")
+        .body(patch.to_string().into_bytes())
+        .expect("a path of the API server is one");
+    inner
+        .request::<Value>(request)
+        .await
+        .expect("somebody else may write");
 }
 
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>

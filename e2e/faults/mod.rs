@@ -21,6 +21,7 @@ mod oracle;
 mod play;
 mod rivals;
 mod silence;
+mod stale;
 mod throttling;
 mod walks;
 

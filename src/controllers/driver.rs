@@ -47,12 +47,33 @@ pub trait Reconcile:
 
 /// The end of one reconciliation.
 pub struct Done<Status> {
-    /// What to show; `None` when the object is gone.
+    /// What to show; `None`: what is shown stays.
     pub status: Option<Status>,
+    /// The version of the object that `status` was computed from, where it says what is ours in AWS:
+    /// it is shown on that one only, so that nothing is forgotten that was recorded since.
+    pub version: Option<String>,
     /// What happened in the world, for people.
     pub events: Vec<Event>,
     /// When to come back without being asked.
     pub retry: Retry,
+}
+
+impl<Status> Done<Status> {
+    /// Nothing to show and nothing to tell.
+    pub fn nothing(retry: Retry) -> Self {
+        Self {
+            status: None,
+            version: None,
+            events: Vec::new(),
+            retry,
+        }
+    }
+
+    /// The same, computed from the object of this version.
+    #[must_use]
+    pub fn of(self, version: Option<String>) -> Self {
+        Self { version, ..self }
+    }
 }
 
 /// Why a reconciliation is tried again as a whole: only Kubernetes itself can fail here.
@@ -132,6 +153,7 @@ async fn step<K: Reconcile>(
     async {
         let Done {
             status,
+            version,
             events,
             retry,
         } = object.reconcile(cx).await;
@@ -139,12 +161,11 @@ async fn step<K: Reconcile>(
             tell(cx, object, &event).await;
         }
         if let Some(status) = status {
-            show(cx, object, &status)
-                .await
-                .map_err(|source| StatusNotWritten {
-                    object: key.clone(),
-                    source: Box::new(source),
-                })?;
+            let shown = show(cx, object, &status, version).await;
+            shown.map_err(|source| StatusNotWritten {
+                object: key.clone(),
+                source: Box::new(source),
+            })?;
         }
         Ok(attempts.next(&key, retry))
     }
@@ -152,27 +173,14 @@ async fn step<K: Reconcile>(
     .await
 }
 
-/// Writes status if it is not what the object shows: a converged world sees no writes.
-///
-/// # Errors
-/// When the API server refuses or cannot be reached. An object that is gone is no error; a conflict
-/// is one, since what was to be written down is not: a namesake of this object may be there now.
-pub async fn show<K: Reconcile>(
-    cx: &Context,
-    object: &K,
-    status: &K::Status,
-) -> Result<(), kube::Error> {
-    show_on(cx, object, status, None).await.map(drop)
-}
-
-/// The same, and only if the object still is of `version`, from which the status was computed: what
-/// others, or we ourselves, have recorded there since is never overwritten. Gives the version that
-/// it is of now.
+/// Writes status if it is not what the object shows, since a converged world sees no writes, and only
+/// if the object still is of `version`, where there is one: what others, or we ourselves, have recorded
+/// since then is never overwritten. Gives the version that the object is of now.
 ///
 /// # Errors
 /// When the object is of another version, or the API server refuses or cannot be reached. An object
-/// that is gone is no error.
-pub async fn show_on<K: Reconcile>(
+/// that is gone is no error; its namesake is one, since what was to be written down is not.
+pub async fn show<K: Reconcile>(
     cx: &Context,
     object: &K,
     status: &K::Status,

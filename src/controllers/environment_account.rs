@@ -6,16 +6,16 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::condition::{self, Summary, Verdict};
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
-use super::{Context, finalizer, tidings, tombstones};
+use super::{Context, finalizer, live, tidings, tombstones};
 use crate::api::conditions::Reason;
 use crate::api::environment_account::{EnvironmentAccountStatus, RegistryStatus};
 use crate::api::{EnvironmentAccount, ImageRepository};
-use crate::desired::{self, Environment, World};
+use crate::desired::{self, World};
 use crate::domain::registry::Change;
 
 pub mod preflight;
@@ -37,38 +37,23 @@ impl Reconcile for EnvironmentAccount {
     }
 
     async fn reconcile(&self, cx: &Context) -> Done<EnvironmentAccountStatus> {
-        let world = cx.world.load_full();
-        if self.metadata.deletion_timestamp.is_some() {
-            return deleted(self, cx, &world).await;
-        }
-        if let Err(error) = finalizer::put(cx, self).await {
-            warn!(%error, "the finalizer is not on yet");
-            return Done {
-                status: None,
-                events: Vec::new(),
-                retry: Retry::BackingOff,
-            };
-        }
-        let environment = match desired::environment(self, &world) {
-            Ok(environment) => environment,
-            Err(stopped) => {
-                let verdict = Verdict::of_stopped("spec", &stopped);
-                return unseen(self, &world, verdict, Retry::WhenAsked);
+        let latest = match live::latest(cx, self).await {
+            Ok(latest) => latest,
+            Err(stop) => {
+                debug!(%stop, "nothing is done");
+                return Done::nothing(Retry::BackingOff);
             }
         };
-        match settle(self, cx, &environment, &world).await {
-            Ok(ends) => {
-                let done = done(self, &world, &ends);
-                let done = tombstones::show(cx, &environment, done).await;
-                preflight::show(cx, self, done)
-            }
+        let world = cx.world.load_full();
+        if latest.metadata.deletion_timestamp.is_some() {
+            let done = deleted(&latest, cx, &world).await;
+            return done.of(latest.resource_version());
+        }
+        match settle(&latest, cx, &world).await {
+            Ok(done) => done,
             Err(error) => {
                 warn!(%error, "nothing could be recorded, so nothing was written");
-                Done {
-                    status: None,
-                    events: Vec::new(),
-                    retry: Retry::BackingOff,
-                }
+                Done::nothing(Retry::BackingOff)
             }
         }
     }
@@ -78,22 +63,22 @@ impl Reconcile for EnvironmentAccount {
 async fn settle(
     object: &EnvironmentAccount,
     cx: &Context,
-    environment: &Environment,
     world: &World,
-) -> kube::Result<Vec<End>> {
-    let mut places = registry::look(cx, object, environment, world).await;
-    if !places.iter().any(|it| it.acts(object)) {
-        let ends = places.into_iter().map(|it| it.settle(cx, object));
-        return Ok(join_all(ends).await);
-    }
-    let latest = registry::latest(object, cx).await?;
-    places = places
-        .into_iter()
-        .map(|it| it.recorded_in(&latest))
-        .collect();
-    record::before(&latest, cx, &places).await?;
-    let ends = places.into_iter().map(|it| it.settle(cx, &latest));
-    Ok(join_all(ends).await)
+) -> kube::Result<Done<EnvironmentAccountStatus>> {
+    let version = finalizer::put(cx, object).await?;
+    let environment = match desired::environment(object, world) {
+        Ok(environment) => environment,
+        Err(stopped) => {
+            let verdict = Verdict::of_stopped("spec", &stopped);
+            return Ok(unseen(object, world, verdict, Retry::WhenAsked).of(version));
+        }
+    };
+    let places = registry::look(cx, object, &environment, world).await;
+    let version = record::before((object, version), cx, &places).await?;
+    let ends = places.into_iter().map(|it| it.settle(cx, object));
+    let done = done(object, world, &join_all(ends).await);
+    let done = tombstones::show(cx, &environment, done).await;
+    Ok(preflight::show(cx, object, done).of(version))
 }
 
 fn done(
@@ -164,6 +149,7 @@ fn shown(
     };
     Done {
         status: Some(status),
+        version: None,
         events,
         retry: Retry::WhenAsked,
     }
@@ -180,11 +166,7 @@ async fn deleted(
         Ok(holding) => holding.filter(|_| !orphaned),
         Err(error) => {
             warn!(%error, "it is not known which repositories the environment still has");
-            return Done {
-                status: None,
-                events: Vec::new(),
-                retry: Retry::BackingOff,
-            };
+            return Done::nothing(Retry::BackingOff);
         }
     };
     if let Some(holding) = holding {
@@ -196,17 +178,12 @@ async fn deleted(
         let verdict = Verdict::failing("deletion", Reason::Deleting, &message);
         return unseen(object, world, verdict, Retry::BackingOff);
     }
-    let retry = match finalizer::take_off(cx, object).await {
-        Ok(()) => Retry::WhenAsked,
+    match finalizer::take_off(cx, object).await {
+        Ok(()) => Done::nothing(Retry::WhenAsked),
         Err(error) => {
             warn!(%error, "the finalizer is still on");
-            Retry::BackingOff
+            Done::nothing(Retry::BackingOff)
         }
-    };
-    Done {
-        status: None,
-        events: Vec::new(),
-        retry,
     }
 }
 

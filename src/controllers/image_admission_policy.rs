@@ -73,6 +73,7 @@ impl Reconcile for ImageAdmissionPolicy {
         };
         Done {
             status: Some(status),
+            version: None,
             events,
             retry: Retry::WhenAsked,
         }

@@ -73,7 +73,7 @@ impl Reconcile for ImageRepository {
     async fn reconcile(&self, cx: &Context) -> Done<ImageRepositoryStatus> {
         if self.metadata.deletion_timestamp.is_some() {
             let done = release::deleted(self, cx).await;
-            return record::after(self, cx, self.resource_version(), done).await;
+            return done.of(self.resource_version());
         }
         let world = cx.world.load_full();
         let targets = desired::repository(self, &world);
@@ -81,11 +81,7 @@ impl Reconcile for ImageRepository {
             Ok(before) => before,
             Err(error) => {
                 warn!(%error, "targets could not be recorded, so nothing was made");
-                return Done {
-                    status: None,
-                    events: Vec::new(),
-                    retry: Retry::BackingOff,
-                };
+                return Done::nothing(Retry::BackingOff);
             }
         };
         let left = release::targets_left(&before.targets, &targets);
@@ -101,7 +97,7 @@ impl Reconcile for ImageRepository {
             &released,
             Timestamp::now(),
         );
-        before.then(self, cx, done).await
+        done.of(before.version)
     }
 }
 

@@ -61,6 +61,7 @@ impl Reconcile for LifecyclePolicy {
         };
         Done {
             status: Some(status),
+            version: None,
             events,
             retry: Retry::WhenAsked,
         }

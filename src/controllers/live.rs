@@ -1,5 +1,5 @@
-//! What the API server itself says, right before a call that takes something away: a watch can lag,
-//! and what it showed last may be neither what is asked for now nor the same object.
+//! What the API server itself says, right before something is decided for good: a watch can lag, and
+//! what it showed last may be neither what is asked for now, nor what is recorded, nor the same object.
 
 use kube::ResourceExt;
 use kube::api::{ListParams, ObjectMeta};
@@ -26,8 +26,25 @@ pub async fn confirm<K: Reconcile>(cx: &Context, object: &K) -> Result<(), Stop>
     if is_same {
         return Ok(());
     }
-    let why = "it has changed since it was read: it is looked at again";
-    Err(Stop::Unconfirmed(why.to_owned()))
+    Err(changed())
+}
+
+/// `object` as the API server has it, if it is the same one, with the same spec, as alive: what we
+/// have recorded in its status may not have come back by the watch yet.
+///
+/// # Errors
+/// [`Stop::Unconfirmed`] when it is not, or the API server does not answer.
+pub async fn latest<K: Reconcile>(cx: &Context, object: &K) -> Result<K, Stop> {
+    let latest = object.api(&cx.client).get(&object.name_any()).await;
+    let latest = latest.map_err(|error| Stop::Unconfirmed(error.to_string()))?;
+    if wish(latest.meta()) == wish(object.meta()) {
+        return Ok(latest);
+    }
+    Err(changed())
+}
+
+fn changed() -> Stop {
+    Stop::Unconfirmed("it has changed since it was read: it is looked at again".to_owned())
 }
 
 fn wish(meta: &ObjectMeta) -> (Option<&String>, Option<i64>, bool) {

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use jiff::Timestamp;
 use kube::{Api, Client};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
 use super::wakes::{Key, Kind};
-use super::{Context, Stop};
+use super::{Context, Stop, live};
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::{ObservedRecord, PullThroughRuleStatus, RetrofitRecord};
 use crate::desired::{self, CacheTarget, Stopped};
@@ -91,45 +91,43 @@ impl Reconcile for PullThroughRule {
     }
 
     async fn reconcile(&self, cx: &Context) -> Done<PullThroughRuleStatus> {
-        let nothing = Done {
-            status: None,
-            events: Vec::new(),
-            retry: Retry::WhenAsked,
+        let latest = match live::latest(cx, self).await {
+            Ok(latest) => latest,
+            Err(stop) => {
+                debug!(%stop, "nothing is done");
+                return Done::nothing(Retry::BackingOff);
+            }
         };
-        if self.metadata.deletion_timestamp.is_some() {
-            return nothing;
+        if latest.metadata.deletion_timestamp.is_some() {
+            return Done::nothing(Retry::WhenAsked);
         }
-        let world = cx.world.load_full();
-        let targets = desired::pull_through(self, &world);
-        let looks = join_all(targets.into_iter().map(|it| look(self, cx, it))).await;
-        let recorded = match record::before(self, cx, &looks).await {
-            Ok(recorded) => recorded,
+        match settle_all(&latest, cx).await {
+            Ok(done) => done,
             Err(error) => {
-                warn!(%error, "targets could not be recorded, so nothing was made");
-                return Done {
-                    retry: Retry::BackingOff,
-                    ..nothing
-                };
-            }
-        };
-        let mut ends = join_all(looks.into_iter().map(settle_target)).await;
-        let now = Timestamp::now();
-        match observed::prewarm((self, &recorded), cx, &mut ends, now).await {
-            Ok(imports) => {
-                if ends.iter().any(End::has_more_to_retrofit) {
-                    cx.wakes.wake(Key::of(Kind::Rule, self));
-                }
-                status::done(self, recorded, (ends, imports), now)
-            }
-            Err(error) => {
-                warn!(%error, "imports could not be recorded, so none were made");
-                Done {
-                    retry: Retry::BackingOff,
-                    ..nothing
-                }
+                warn!(%error, "what was about to be made could not be recorded, so it was not made");
+                Done::nothing(Retry::BackingOff)
             }
         }
     }
+}
+
+/// Looks at every target, records what will be made there, and makes it.
+async fn settle_all(
+    object: &PullThroughRule,
+    cx: &Context,
+) -> kube::Result<Done<PullThroughRuleStatus>> {
+    let world = cx.world.load_full();
+    let targets = desired::pull_through(object, &world);
+    let looks = join_all(targets.into_iter().map(|it| look(object, cx, it))).await;
+    let mut recorded = record::before(object, cx, &looks).await?;
+    let mut ends = join_all(looks.into_iter().map(settle_target)).await;
+    let now = Timestamp::now();
+    let imports = observed::prewarm((object, &mut recorded), cx, &mut ends, now).await?;
+    if ends.iter().any(End::has_more_to_retrofit) {
+        cx.wakes.wake(Key::of(Kind::Rule, object));
+    }
+    let record::Before { targets, version } = recorded;
+    Ok(status::done(object, targets, (ends, imports), now).of(version))
 }
 
 /// A target that was looked at, or where it is and why it was not.

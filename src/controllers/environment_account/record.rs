@@ -28,12 +28,16 @@ pub(super) fn shown(record: &Record) -> Option<RegistryRecord> {
     })
 }
 
-/// Writes what all places are about to be given, beside what they have.
+/// Writes what all places are about to be given, beside what they have, on the object of this version;
+/// gives the version that it is of then.
+///
+/// # Errors
+/// When the object is not what it was when it was read: what it records now is not known.
 pub(super) async fn before(
-    object: &EnvironmentAccount,
+    (object, version): (&EnvironmentAccount, Option<String>),
     cx: &Context,
     places: &[Place],
-) -> kube::Result<()> {
+) -> kube::Result<Option<String>> {
     let present = object.status.clone().unwrap_or_default();
     let mut recorded = present.registries.clone();
     for place in places {
@@ -52,13 +56,13 @@ pub(super) async fn before(
         }
     }
     if recorded == present.registries {
-        return Ok(());
+        return Ok(version);
     }
     let status = EnvironmentAccountStatus {
         registries: recorded,
         ..present
     };
-    driver::show(cx, object, &status).await
+    driver::show(cx, object, &status, version).await
 }
 
 /// The registries of an object that is not looked at: what is recorded stays recorded.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use kube::ResourceExt;
 use tracing::{info, warn};
 
 use super::record;
@@ -125,27 +124,6 @@ fn priority(object: &EnvironmentAccount) -> Priority {
 }
 
 impl Place {
-    /// Whether anything is to be written, or recorded: what status says must then be the latest.
-    pub(super) fn acts(&self, object: &EnvironmentAccount) -> bool {
-        let acts = |it: &Found| {
-            !it.plan.changes.is_empty() || it.plan.record != desired::recorded(object, &self.name)
-        };
-        self.found.as_ref().is_ok_and(acts)
-    }
-
-    /// The same with what this `object`, a later reading, says is recorded.
-    pub(super) fn recorded_in(self, object: &EnvironmentAccount) -> Self {
-        let record = desired::recorded(object, &self.name);
-        let again = |it: Found| {
-            let plan = registry::plan(&it.desired, &record, &it.registry.known_settings());
-            Found { plan, ..it }
-        };
-        Self {
-            found: self.found.map(again),
-            ..self
-        }
-    }
-
     /// Does what there is to do.
     pub(super) async fn settle(self, cx: &Context, object: &EnvironmentAccount) -> End {
         let mut end = End {
@@ -322,15 +300,6 @@ pub(in crate::controllers) fn ask(cx: &Context, environment: &str) {
         namespace: None,
         name: environment.to_owned(),
     });
-}
-
-/// The object as the API server has it now: our own last status may not have come back yet.
-pub(super) async fn latest(
-    object: &EnvironmentAccount,
-    cx: &Context,
-) -> kube::Result<EnvironmentAccount> {
-    let objects: kube::Api<EnvironmentAccount> = kube::Api::all(cx.client.clone());
-    objects.get(&object.name_any()).await
 }
 
 /// Reads again what was read of a registry before, and wakes the environment where it has changed.

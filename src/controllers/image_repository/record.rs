@@ -5,14 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
-use tracing::warn;
 
 use crate::api::ImageRepository;
 use crate::api::image_repository::{Document, ImageRepositoryStatus, RepositoryRecord};
 use crate::api::targets::{Target as Shown, TargetState};
-use crate::controllers::driver::{self, Done};
-use crate::controllers::outcome::Retry;
-use crate::controllers::{Context, finalizer};
+use crate::controllers::{Context, driver, finalizer};
 use crate::desired::{Stopped, Target};
 use crate::domain::repository::{Desired, Management, Setting};
 
@@ -22,7 +19,7 @@ pub(super) type Recorded = Shown<RepositoryRecord>;
 /// What is recorded, and the version of the object that has it.
 pub(super) struct Before {
     pub(super) targets: Vec<Recorded>,
-    version: Option<String>,
+    pub(super) version: Option<String>,
 }
 
 /// Makes sure that each target that will be written to stands in status, with all that it is about
@@ -46,49 +43,12 @@ pub(super) async fn before(
             targets: recorded.clone(),
             ..present
         };
-        version = driver::show_on(cx, object, &status, version).await?;
+        version = driver::show(cx, object, &status, version).await?;
     }
     Ok(Before {
         targets: recorded,
         version,
     })
-}
-
-/// Shows what a reconciliation came to, on the very object that has what it began with: a status
-/// computed from an older one would forget what was recorded since.
-pub(super) async fn after(
-    object: &ImageRepository,
-    cx: &Context,
-    version: Option<String>,
-    done: Done<ImageRepositoryStatus>,
-) -> Done<ImageRepositoryStatus> {
-    let Some(status) = &done.status else {
-        return done;
-    };
-    let retry = match driver::show_on(cx, object, status, version).await {
-        Ok(_) => done.retry,
-        Err(error) => {
-            warn!(%error, "status is not written, and will be tried again");
-            Retry::BackingOff
-        }
-    };
-    Done {
-        status: None,
-        retry,
-        ..done
-    }
-}
-
-impl Before {
-    /// Shows what a reconciliation that began with this came to.
-    pub(super) async fn then(
-        self,
-        object: &ImageRepository,
-        cx: &Context,
-        done: Done<ImageRepositoryStatus>,
-    ) -> Done<ImageRepositoryStatus> {
-        after(object, cx, self.version, done).await
-    }
 }
 
 /// The targets in status, and those that are not there yet, each with the union of what it was

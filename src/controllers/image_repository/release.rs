@@ -24,13 +24,8 @@ use crate::ecr::{self, ErrorKind, Priority};
 
 /// Lets go of every recorded target, then of the object.
 pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<ImageRepositoryStatus> {
-    let nothing = Done {
-        status: None,
-        events: Vec::new(),
-        retry: Retry::WhenAsked,
-    };
     if !finalizer::is_on(object) {
-        return nothing;
+        return Done::nothing(Retry::WhenAsked);
     }
     let status = object.status.clone().unwrap_or_default();
     let orphaned = object.annotations().contains_key(crate::api::ORPHAN);
@@ -45,14 +40,11 @@ pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<Imag
         return match finalizer::take_off(cx, object).await {
             Ok(()) => Done {
                 events: said(&releases, orphaned),
-                ..nothing
+                ..Done::nothing(Retry::WhenAsked)
             },
             Err(error) => {
                 warn!(%error, "the finalizer is still on");
-                Done {
-                    retry: Retry::BackingOff,
-                    ..nothing
-                }
+                Done::nothing(Retry::BackingOff)
             }
         };
     }
@@ -69,6 +61,7 @@ pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<Imag
             .into_iter()
             .collect(),
         status: Some(status),
+        version: None,
         retry,
     }
 }

@@ -79,6 +79,7 @@ pub(super) fn done(
     };
     Done {
         status: Some(status),
+        version: None,
         events,
         retry,
     }

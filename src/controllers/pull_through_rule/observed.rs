@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
 use tracing::info;
 
-use super::record::{Targets, registries};
+use super::record::{Before, Targets, registries};
 use super::{End, Found, Look, Outcome};
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::{Imports, ObservedRecord, PullThroughRuleStatus};
-use crate::controllers::driver::Reconcile;
 use crate::controllers::{Context, condition, driver};
 use crate::desired;
 use crate::domain::facts::Images;
@@ -32,9 +30,10 @@ struct Turn {
 /// Takes one turn in every registry whose rule works, and gives what of the budget is spent.
 ///
 /// # Errors
-/// When status could not be read or written; then nothing was fetched.
+/// When status could not be written, for instance because the object has changed: then nothing was
+/// fetched, so that nothing is spent twice.
 pub(super) async fn prewarm(
-    (object, recorded): (&PullThroughRule, &Targets),
+    (object, recorded): (&PullThroughRule, &mut Before),
     cx: &Context,
     ends: &mut [End],
     now: Timestamp,
@@ -42,15 +41,9 @@ pub(super) async fn prewarm(
     let Some(most) = desired::imports_per_hour(object) else {
         return Ok(None);
     };
-    // Ours may have been written after this object was read, and nothing may be spent twice.
-    let api = object.api(&cx.client);
-    let status = api
-        .get_opt(&object.name_any())
-        .await?
-        .and_then(|it| it.status);
-    let before = status.and_then(|it| it.imports);
+    let before = object.status.as_ref().and_then(|it| it.imports.clone());
     let Some(usage) = cx.usage.load_full() else {
-        keep(recorded, ends); // the sweep asks again
+        keep(&recorded.targets, ends); // the sweep asks again
         return Ok(before);
     };
     let spent = before.as_ref().map_or_else(Spent::default, |it| Spent {
@@ -58,7 +51,7 @@ pub(super) async fn prewarm(
         imports: it.count,
     });
     let left = spent.left(now.as_second(), most);
-    let turns = turns(ends, (recorded, &usage), left).await;
+    let turns = turns(ends, (&recorded.targets, &usage), left).await;
     let imports: usize = turns.iter().map(|it| it.images.len()).sum();
     let mut after = before;
     if imports > 0 {
@@ -69,10 +62,11 @@ pub(super) async fn prewarm(
         });
         let status = PullThroughRuleStatus {
             imports: after.clone(),
-            targets: recorded.values().cloned().collect(),
+            targets: recorded.targets.values().cloned().collect(),
             ..object.status.clone().unwrap_or_default()
         };
-        driver::show(cx, object, &status).await?;
+        let version = recorded.version.take();
+        recorded.version = driver::show(cx, object, &status, version).await?;
     }
     for Turn { at, record, images } in turns {
         if let Some((look, found)) = ends[at].works() {

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kube::ResourceExt;
+
 use super::{Look, Looked, retrofit};
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::{PullThroughRuleStatus, RuleRecord};
@@ -16,20 +18,34 @@ pub(super) type Recorded = Shown<RuleRecord>;
 /// All of them, by environment and region.
 pub(super) type Targets = BTreeMap<(String, String), Recorded>;
 
+/// What is recorded, and the version of the object that has it.
+pub(super) struct Before {
+    pub(super) targets: Targets,
+    pub(super) version: Option<String>,
+}
+
 /// Makes sure that each target that will be written to stands in status, with all that it is about
-/// to be given. Returns the targets as they stand there, by environment and region.
+/// to be given.
+///
+/// # Errors
+/// When the object is not what it was when it was read: what it records now is not known.
 pub(super) async fn before(
     object: &PullThroughRule,
     cx: &Context,
     looks: &[Looked],
-) -> kube::Result<Targets> {
+) -> kube::Result<Before> {
     let present = object.status.clone().unwrap_or_default();
     let recorded = with_intent(&present.targets, looks);
     let targets: Vec<Recorded> = recorded.values().cloned().collect();
+    let mut version = object.resource_version();
     if targets != present.targets {
-        driver::show(cx, object, &PullThroughRuleStatus { targets, ..present }).await?;
+        let status = PullThroughRuleStatus { targets, ..present };
+        version = driver::show(cx, object, &status, version).await?;
     }
-    Ok(recorded)
+    Ok(Before {
+        targets: recorded,
+        version,
+    })
 }
 
 /// The targets in status, and those that are about to be made.

@@ -70,6 +70,7 @@ pub(super) fn done(
     };
     Done {
         status: Some(status),
+        version: None,
         events,
         retry,
     }
