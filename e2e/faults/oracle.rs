@@ -155,9 +155,14 @@ fn little_is_read(case: &Case, since: u64, accounts: &[&str]) {
     let names = reads
         .iter()
         .filter_map(|it| it.parameters["repositoryName"].as_str());
-    // A sweep lists repositories, tags, rules and templates, and reads two documents of each
-    // repository.
-    let most = sweeps * (5 + 2 * names.collect::<BTreeSet<_>>().len());
+    let wholes = reads
+        .iter()
+        .filter(|it| it.parameters["repositoryName"].is_null());
+    let wholes = wholes.map(|it| (&it.account, &it.region, &it.operation));
+    // A sweep asks once for each list and for whatever a registry has one of, and reads two documents
+    // of each repository. There are pages, and sessions that end.
+    let most = sweeps
+        * (1 + wholes.collect::<BTreeSet<_>>().len() + 2 * names.collect::<BTreeSet<_>>().len());
     assert!(
         reads.len() <= most,
         "{}: {} reads in {sweeps} sweeps",
