@@ -182,6 +182,9 @@ async fn what_pods_use_is_fetched_within_the_budget(scene: &Scene) {
     for at in 0..3 {
         let cached = format!("jsonpath={{.status.targets[{at}].record.observed.cached}}=2");
         scene.waits(HUB, &cached).await;
+        // What ECR has made by that is brought in line, too.
+        let made = format!("jsonpath={{.status.targets[{at}].record.retrofit.retrofitted}}=2");
+        scene.waits(HUB, &made).await;
     }
     scene.waits(HUB, "jsonpath={.status.imports.count}=5").await;
     let images = scene
