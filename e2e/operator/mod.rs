@@ -21,6 +21,7 @@ mod ownership;
 mod permissions;
 mod reach;
 mod registry;
+mod registry_edges;
 mod replicas;
 mod scene;
 mod told;
