@@ -8,7 +8,7 @@ use super::{PROD, STAGE};
 use crate::rights::{self, Story};
 
 const OBJECT: &str = "shop/ml";
-const POLICY: &str = "lifecyclepolicies.ecr-operator.dev shrinking";
+pub(super) const POLICY: &str = "lifecyclepolicies.ecr-operator.dev shrinking";
 const IMAGES: usize = 312;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,8 +23,8 @@ async fn a_lifecycle_policy_takes_no_more_than_it_may_and_nothing_in_use() {
     let another = json!({"environments": ["dev"]}); // so that dev is swept too
     scene.repository("shop/idle", another).await;
     scene.ready("shop/idle").await;
-    push(&scene, STAGE, IMAGES).await;
-    push(&scene, PROD, 3).await;
+    push(&scene, STAGE, OBJECT, IMAGES).await;
+    push(&scene, PROD, OBJECT, 3).await;
 
     what_is_over_budget_is_held_and_blocks_nothing_else(&scene).await;
     approval_of_this_very_document_releases_it(&scene).await;
@@ -37,7 +37,7 @@ async fn a_lifecycle_policy_takes_no_more_than_it_may_and_nothing_in_use() {
 }
 
 /// Bare manifests, each pushed a second after the one before: `v1` is the oldest.
-async fn push(scene: &Scene, account: &str, count: usize) {
+pub(super) async fn push(scene: &Scene, account: &str, repository: &str, count: usize) {
     for number in 1..=count {
         scene
             .stage
@@ -55,7 +55,7 @@ async fn push(scene: &Scene, account: &str, count: usize) {
             "layers": [],
         });
         let image = json!({
-            "repositoryName": OBJECT,
+            "repositoryName": repository,
             "imageTag": format!("v{number}"),
             "imageManifest": manifest.to_string(),
         });
@@ -64,16 +64,21 @@ async fn push(scene: &Scene, account: &str, count: usize) {
 }
 
 /// The policy that keeps so many images.
-async fn keep(scene: &Scene, images: usize, safety: Value) {
+pub(super) async fn keep(scene: &Scene, images: usize, safety: Value) {
     let rules = [json!({
         "priority": 1,
         "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": images},
         "action": {"type": "expire"},
     })];
+    policy(scene, "shrinking", &rules, safety).await;
+}
+
+/// The policy of these rules.
+pub(super) async fn policy(scene: &Scene, name: &str, rules: &[Value], safety: Value) {
     let object = json!({
         "apiVersion": "ecr-operator.dev/v1alpha1",
         "kind": "LifecyclePolicy",
-        "metadata": {"name": "shrinking"},
+        "metadata": {"name": name},
         "spec": {"rules": rules, "safety": safety},
     });
     scene.apply(&object.to_string()).await;
@@ -85,14 +90,19 @@ async fn shown(scene: &Scene, object: &str, path: &str) -> String {
 }
 
 /// Waits until something in the status of an object is so.
-async fn waits(scene: &Scene, object: &str, path: &str, value: &str) {
+pub(super) async fn waits(scene: &Scene, object: &str, path: &str, value: &str) {
     let what = format!("jsonpath={{{path}}}={value}");
     scene.waits(object, &what).await;
 }
 
-/// Runs a pod of an image in stage, as far as a pod runs where there are no nodes.
-async fn pod(scene: &Scene, name: &str, tag: &str) {
+/// Runs a pod of an image in stage.
+async fn pod_of(scene: &Scene, name: &str, tag: &str) {
     let image = format!("{STAGE}.dkr.ecr.eu-central-1.amazonaws.com/{OBJECT}:{tag}");
+    pod(scene, name, &image).await;
+}
+
+/// Runs a pod of an image, as far as a pod runs where there are no nodes.
+pub(super) async fn pod(scene: &Scene, name: &str, image: &str) {
     let pod = json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -102,7 +112,7 @@ async fn pod(scene: &Scene, name: &str, tag: &str) {
     scene.apply(&pod.to_string()).await;
 }
 
-async fn delete(scene: &Scene, pod: &str) {
+pub(super) async fn delete(scene: &Scene, pod: &str) {
     let args = ["--namespace=shop", "--now"];
     let pod = format!("pod {pod}");
     scene.kubectl("delete", &pod, &args).await.unwrap();
@@ -175,12 +185,13 @@ async fn nothing_moves_while_it_waits(scene: &Scene) {
     );
 }
 
-async fn approve(scene: &Scene) {
-    let generation = shown(scene, POLICY, ".metadata.generation").await;
-    waits(scene, POLICY, ".status.observedGeneration", &generation).await;
-    let hash = shown(scene, POLICY, ".status.hash").await;
+/// Approves of a policy's rules as they are now.
+pub(super) async fn approve(scene: &Scene, policy: &str) {
+    let generation = shown(scene, policy, ".metadata.generation").await;
+    waits(scene, policy, ".status.observedGeneration", &generation).await;
+    let hash = shown(scene, policy, ".status.hash").await;
     let approval = json!({"safety": {"approvedHash": hash}});
-    scene.edit(POLICY, approval).await;
+    scene.edit(policy, approval).await;
 }
 
 async fn approval_of_this_very_document_releases_it(scene: &Scene) {
@@ -191,7 +202,7 @@ async fn approval_of_this_very_document_releases_it(scene: &Scene) {
         .settles("another document is approved", since, &[])
         .await;
     let since = scene.now();
-    approve(scene).await;
+    approve(scene, POLICY).await;
     scene.ready(OBJECT).await;
     let expected = ["stage shop/ml PutLifecyclePolicy"];
     scene.settles("it is approved", since, &expected).await;
@@ -200,7 +211,7 @@ async fn approval_of_this_very_document_releases_it(scene: &Scene) {
 
 async fn a_policy_in_force_that_would_take_an_image_in_use_is_told(scene: &Scene) {
     let since = scene.now();
-    pod(scene, "trainer", "v1").await;
+    pod_of(scene, "trainer", "v1").await;
     scene.because(OBJECT, "ImageInUse").await;
     let told = scene.told("shop", "ImageInUse").await;
     assert_eq!(told.type_.as_deref(), Some("Warning"));
@@ -216,7 +227,7 @@ async fn a_policy_in_force_that_would_take_an_image_in_use_is_told(scene: &Scene
 async fn no_approval_puts_a_policy_that_would_take_an_image_in_use(scene: &Scene) {
     let since = scene.now();
     keep(scene, 100, json!({"maxExpiringPercent": 10})).await;
-    approve(scene).await;
+    approve(scene, POLICY).await;
     let found = ".status.targets[?(@.environment==\"stage\")].record.lifecycle";
     waits(scene, OBJECT, &format!("{found}.expiring"), "212").await;
     scene.because(OBJECT, "ImageInUse").await;
@@ -280,7 +291,7 @@ async fn a_suspended_policy_stays_off_until_a_person_acts(scene: &Scene) {
     scene
         .edit(POLICY, json!({"safety": {"protectInUse": "Suspend"}}))
         .await;
-    pod(scene, "archivist", "v2").await;
+    pod_of(scene, "archivist", "v2").await;
     let expected = ["stage shop/ml DeleteLifecyclePolicy"];
     scene.settles("v2 is in use", since, &expected).await;
     scene.because(OBJECT, "ImageInUse").await;

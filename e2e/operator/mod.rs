@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 mod caches;
+mod caught;
 mod clusters;
 mod converging;
 mod crash;

@@ -74,41 +74,47 @@ async fn what_would_change_is_said_by_object_and_account_and_nothing_is_written(
         &output,
         2,
         &expect![[r#"
-        shop/cart
-          dev      111111111111/eu-central-1  ~  imageTagMutability   MUTABLE -> IMMUTABLE
-                                              ~  access               ByHand sha256:bcbd8df2 -> EcrOperatorPull sha256:34b8ce9f
-          mirror   444444444444/eu-central-1  ~  imageTagMutability   MUTABLE -> IMMUTABLE  [Drifted]
-                                              ~  access               absent -> EcrOperatorPull sha256:34b8ce9f  [Drifted]
-          prod     333333333333/eu-central-1  +  repository shop/cart, access policy, lifecycle policy
-        shop/keys
-          dev      111111111111/eu-central-1  !  encryption           AES256 -> KMS  [Immutable]
-                                                 ECR keeps a repository's encryption for life: push to a new repository, or take encryption out of the spec
-                                              ~  scanOnPush           false -> true
-        shop/paused
-          dev                                 =  spec.suspend: nothing is read or written until spec.suspend is false  [Suspended]
-        shop/tame
-          dev      111111111111/eu-central-1  ~  owner                nobody -> cluster east, object shop/tame, uid of the object
-        shop/theirs
-          dev      111111111111/eu-central-1  !  the repository belongs to cluster west, object shop/theirs: remove one of the two objects, or choose another repositoryName  [Conflict]
-                                                 scanOnPush           false -> true
-          nowhere                             !  spec.environments: there is no EnvironmentAccount "nowhere": make one, or take it out  [EnvironmentNotFound]
-        shop/wild
-          dev      111111111111/eu-central-1  !  a repository of this name exists and bears no owner tag: set adoptionPolicy to IfUnowned to manage it, or choose another repositoryName  [NotAdopted]
-                                                 scanOnPush           false -> true
-        PullThroughRule k8s
-          dev      111111111111/eu-central-1  +  creation template k8s, cache rule k8s
-          dev      111111111111/eu-west-1     +  creation template k8s, retrofit of 1 below k8s
-        PullThroughRule quay
-          dev      111111111111/eu-central-1  =
-          dev      111111111111/eu-west-1     !  prefix quay overlaps the rule for quay/old that the registry has: choose another, or delete that rule  [Conflict]
-                                                 ecrRepositoryPrefix  absent -> quay
-        LifecyclePolicy broken
-                                              !  spec.rules[0].selection.countNumber: archived images stay for at least 90 days; spec.rules[0].selection.storageClass: sinceImageTransitioned selects archive  [InvalidSpec]
+            shop/cart
+              dev      111111111111/eu-central-1  ~  imageTagMutability   MUTABLE -> IMMUTABLE
+                                                  ~  access               ByHand sha256:bcbd8df2 -> EcrOperatorPull sha256:34b8ce9f
+              mirror   444444444444/eu-central-1  ~  imageTagMutability   MUTABLE -> IMMUTABLE  [Drifted]
+                                                  ~  access               absent -> EcrOperatorPull sha256:34b8ce9f  [Drifted]
+              prod     333333333333/eu-central-1  +  repository shop/cart, access policy, lifecycle policy
+            shop/full
+              dev      111111111111/eu-central-1  !  lifecyclePolicyRef   absent -> rules 1 sha256:5485bc83  [LifecycleOverBudget]
+                                                     LifecyclePolicy keep-30 is not put: it would expire 282 of 312 images (90.3 %), and may expire 20 % and 500 images at most; to approve, copy its status.hash into its spec.safety.approvedHash
+            shop/keys
+              dev      111111111111/eu-central-1  !  encryption           AES256 -> KMS  [Immutable]
+                                                     ECR keeps a repository's encryption for life: push to a new repository, or take encryption out of the spec
+                                                  ~  scanOnPush           false -> true
+            shop/paused
+              dev                                 =  spec.suspend: nothing is read or written until spec.suspend is false  [Suspended]
+            shop/tame
+              dev      111111111111/eu-central-1  ~  owner                nobody -> cluster east, object shop/tame, uid of the object
+            shop/theirs
+              dev      111111111111/eu-central-1  !  the repository belongs to cluster west, object shop/theirs: remove one of the two objects, or choose another repositoryName  [Conflict]
+                                                     scanOnPush           false -> true
+              nowhere                             !  spec.environments: there is no EnvironmentAccount "nowhere": make one, or take it out  [EnvironmentNotFound]
+            shop/unseen
+              dev      111111111111/eu-central-1  ~  lifecyclePolicyRef   absent -> rules 1 sha256:5485bc83
+                                                     ECR previews it first: it is held where more than 20 % or 500 images would expire, or an image that pods use would go
+            shop/wild
+              dev      111111111111/eu-central-1  !  a repository of this name exists and bears no owner tag: set adoptionPolicy to IfUnowned to manage it, or choose another repositoryName  [NotAdopted]
+                                                     scanOnPush           false -> true
+            PullThroughRule k8s
+              dev      111111111111/eu-central-1  +  creation template k8s, cache rule k8s
+              dev      111111111111/eu-west-1     +  creation template k8s, retrofit of 1 below k8s
+            PullThroughRule quay
+              dev      111111111111/eu-central-1  =
+              dev      111111111111/eu-west-1     !  prefix quay overlaps the rule for quay/old that the registry has: choose another, or delete that rule  [Conflict]
+                                                     ecrRepositoryPrefix  absent -> quay
+            LifecyclePolicy broken
+                                                  !  spec.rules[0].selection.countNumber: archived images stay for at least 90 days; spec.rules[0].selection.storageClass: sinceImageTransitioned selects archive  [InvalidSpec]
 
-        Calls   CreatePullThroughCacheRule 1, CreateRepository 1, CreateRepositoryCreationTemplate 2, PutImageScanningConfiguration 1, PutImageTagMutability 1, PutLifecyclePolicy 1, SetRepositoryPolicy 2, TagResource 2
-        Plan    3 to create, 2 to change, 1 left to another cluster, 6 refused, 1 suspended, 2 in step
-                10 objects in 4 registries, read with 32 calls in TIME s. Nothing was written.
-    "#]],
+            Calls   CreatePullThroughCacheRule 1, CreateRepository 1, CreateRepositoryCreationTemplate 2, PutImageScanningConfiguration 1, PutImageTagMutability 1, PutLifecyclePolicy 2, SetRepositoryPolicy 2, TagResource 2
+            Plan    3 to create, 3 to change, 1 left to another cluster, 7 refused, 1 suspended, 2 in step
+                    12 objects in 4 registries, read with 40 calls in TIME s. Nothing was written.
+        "#]],
     );
     assert_eq!(writes(&aws), []);
 }
@@ -130,18 +136,20 @@ async fn the_same_as_json_has_a_line_for_each_target_and_a_summary() {
     let lines: String = lines.collect();
     expect![[r#"
         {"account":"111111111111","calls":["PutImageTagMutability","SetRepositoryPolicy"],"differences":[{"desired":"IMMUTABLE","field":"imageTagMutability","observed":"MUTABLE"},{"desired":"EcrOperatorPull sha256:34b8ce9f","field":"access","observed":"ByHand sha256:bcbd8df2"}],"environment":"dev","kind":"ImageRepository","object":"shop/cart","outcome":"Change","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
+        {"account":"111111111111","calls":[],"differences":[{"desired":"rules 1 sha256:5485bc83","field":"lifecyclePolicyRef","observed":"absent"}],"environment":"dev","kind":"ImageRepository","object":"shop/full","outcome":"Refused","refused":[{"expiring":282,"field":"lifecyclePolicyRef","images":312,"message":"LifecyclePolicy keep-30 is not put: it would expire 282 of 312 images (90.3 %), and may expire 20 % and 500 images at most; to approve, copy its status.hash into its spec.safety.approvedHash","reason":"LifecycleOverBudget","transitioning":0}],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":["PutImageScanningConfiguration"],"differences":[{"desired":"KMS","field":"encryption","observed":"AES256"},{"desired":"true","field":"scanOnPush","observed":"false"}],"environment":"dev","kind":"ImageRepository","object":"shop/keys","outcome":"Refused","refused":[{"field":"encryption","message":"ECR keeps a repository's encryption for life: push to a new repository, or take encryption out of the spec","reason":"Immutable"}],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"","calls":[],"differences":[],"environment":"dev","kind":"ImageRepository","object":"shop/paused","outcome":"Suspended","refused":[{"message":"spec.suspend: nothing is read or written until spec.suspend is false","reason":"Suspended"}],"region":"","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[],"environment":"dev","kind":"ImageRepository","object":"shop/settled","outcome":"InStep","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":["TagResource"],"differences":[{"desired":"cluster east, object shop/tame, uid of the object","field":"owner","observed":"nobody"}],"environment":"dev","kind":"ImageRepository","object":"shop/tame","outcome":"Change","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[{"desired":"true","field":"scanOnPush","observed":"false"}],"environment":"dev","kind":"ImageRepository","object":"shop/theirs","outcome":"Refused","refused":[{"message":"the repository belongs to cluster west, object shop/theirs: remove one of the two objects, or choose another repositoryName","reason":"Conflict"}],"region":"eu-central-1","schemaVersion":1,"type":"target"}
+        {"account":"111111111111","calls":["PutLifecyclePolicy"],"differences":[{"desired":"rules 1 sha256:5485bc83","field":"lifecyclePolicyRef","observed":"absent"}],"environment":"dev","kind":"ImageRepository","object":"shop/unseen","outcome":"Change","previewed":[{"field":"lifecyclePolicyRef","message":"ECR previews it first: it is held where more than 20 % or 500 images would expire, or an image that pods use would go"}],"refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[{"desired":"true","field":"scanOnPush","observed":"false"}],"environment":"dev","kind":"ImageRepository","object":"shop/wild","outcome":"Refused","refused":[{"message":"a repository of this name exists and bears no owner tag: set adoptionPolicy to IfUnowned to manage it, or choose another repositoryName","reason":"NotAdopted"}],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":["CreateRepositoryCreationTemplate","CreatePullThroughCacheRule"],"differences":[{"desired":"k8s","field":"ecrRepositoryPrefix","observed":"absent"},{"desired":"present","field":"repositoryTemplate","observed":"absent"}],"environment":"dev","kind":"PullThroughRule","object":"k8s","outcome":"Create","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":["CreateRepositoryCreationTemplate","TagResource"],"differences":[{"desired":"present","field":"repositoryTemplate","observed":"absent"},{"desired":"as repositoryTemplate","field":"retrofit","observed":"1 below k8s otherwise"}],"environment":"dev","kind":"PullThroughRule","object":"k8s","outcome":"Create","refused":[],"region":"eu-west-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[],"environment":"dev","kind":"PullThroughRule","object":"quay","outcome":"InStep","refused":[],"region":"eu-central-1","schemaVersion":1,"type":"target"}
         {"account":"111111111111","calls":[],"differences":[{"desired":"quay","field":"ecrRepositoryPrefix","observed":"absent"}],"environment":"dev","kind":"PullThroughRule","object":"quay","outcome":"Refused","refused":[{"message":"prefix quay overlaps the rule for quay/old that the registry has: choose another, or delete that rule","reason":"Conflict"}],"region":"eu-west-1","schemaVersion":1,"type":"target"}
         {"account":"","calls":[],"differences":[],"environment":"","kind":"LifecyclePolicy","object":"broken","outcome":"Refused","refused":[{"message":"spec.rules[0].selection.countNumber: archived images stay for at least 90 days; spec.rules[0].selection.storageClass: sinceImageTransitioned selects archive","reason":"InvalidSpec"}],"region":"","schemaVersion":1,"type":"target"}
-        {"callsMade":22,"objects":10,"outcomes":{"Change":2,"Create":2,"InStep":2,"Refused":5,"Suspended":1},"registries":2,"schemaVersion":1,"seconds":"TIME","type":"summary","writes":{"CreatePullThroughCacheRule":1,"CreateRepositoryCreationTemplate":2,"PutImageScanningConfiguration":1,"PutImageTagMutability":1,"SetRepositoryPolicy":1,"TagResource":2}}
+        {"callsMade":30,"objects":12,"outcomes":{"Change":3,"Create":2,"InStep":2,"Refused":6,"Suspended":1},"registries":2,"schemaVersion":1,"seconds":"TIME","type":"summary","writes":{"CreatePullThroughCacheRule":1,"CreateRepositoryCreationTemplate":2,"PutImageScanningConfiguration":1,"PutImageTagMutability":1,"PutLifecyclePolicy":1,"SetRepositoryPolicy":1,"TagResource":2}}
     "#]].assert_eq(&lines);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -101,3 +101,12 @@ pub enum ManagementPolicy {
 fn is_false(value: &bool) -> bool {
     !*value
 }
+
+/// `skip_serializing_if` of counts that are mostly none.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields by reference"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}

@@ -11,7 +11,7 @@ use super::conditions::Condition;
 use super::image_repository::Document;
 use super::settings::{Access, Encryption, ImageTagMutability, LifecyclePolicyRef};
 use super::targets::Target;
-use super::{Toggle, rules};
+use super::{Toggle, is_zero, rules};
 
 /// The upstream, the prefix that its images get in ECR, and where.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -401,6 +401,14 @@ pub struct RetrofitRecord {
     /// How many are not, and cannot be or may not yet be: encryption, or a lifecycle policy that waits.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub differing: u32,
+    /// How many of these have their lifecycle policy waiting: above its budget, or for pods.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub held: u32,
+    /// In how many of these it would take an image that pods use.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub in_use: u32,
     /// How many were not looked at yet.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub left: u32,

@@ -196,7 +196,7 @@ async fn settle_in(
     .map_err(Stop::Failed)?;
     // Last, since what is held blocks nothing else.
     let done = plan.changes.len();
-    let (mut plan, counts) = guard::judged(cx, registry, (object, &target), plan).await?;
+    let (mut plan, counts) = judged(cx, registry, (object, &target), plan).await?;
     if repairs {
         plan = uncontested(registry, name, plan);
     }
@@ -232,6 +232,19 @@ async fn settle_in(
         unreplicated: None,
         made_again,
     })
+}
+
+/// The plan with its lifecycle policy released or held for good, and how much it would take.
+async fn judged(
+    cx: &Context,
+    registry: &ecr::Registry,
+    (object, target): (&ImageRepository, &Target),
+    plan: Plan,
+) -> Result<(Plan, Option<Counts>), Stop> {
+    let usage = cx.usage.load_full();
+    let used = usage.map(|it| guard::used(&it, object, target));
+    let judged = guard::judged(registry, &target.desired, used.as_ref(), plan).await;
+    judged.map_err(Stop::Failed)
 }
 
 /// The plan from one targeted read.

@@ -13,6 +13,7 @@ use crate::api::conditions::Reason;
 use crate::api::lifecycle_policy::LifecyclePolicyStatus;
 use crate::desired;
 
+pub mod findings;
 pub mod looks;
 pub mod released;
 pub mod tally;

@@ -16,7 +16,7 @@ use super::outcome::Retry;
 use super::wakes::{Key, Kind};
 use super::{Context, Stop, live};
 use crate::api::PullThroughRule;
-use crate::api::pull_through_rule::{ObservedRecord, PullThroughRuleStatus, RetrofitRecord};
+use crate::api::pull_through_rule::{ObservedRecord, PullThroughRuleStatus};
 use crate::desired::{self, CacheTarget, Stopped};
 use crate::domain::pull_through::{self, Change, Prefix};
 use crate::domain::repository::{Management, Setting};
@@ -29,6 +29,7 @@ mod retrofit;
 mod status;
 
 pub(super) use record::registries;
+pub(super) use retrofit::why_waits;
 pub(super) use status::shows;
 
 /// One registry as it was found, and what is to be done there.
@@ -74,7 +75,7 @@ struct Found {
     /// Why the upstream did not give one of them.
     missed: Option<String>,
     /// The repositories that the cache had made already.
-    retrofit: Option<RetrofitRecord>,
+    retrofit: Option<retrofit::Turn>,
     /// What pods use.
     observed: Option<ObservedRecord>,
 }
@@ -120,7 +121,7 @@ async fn settle_all(
     let targets = desired::pull_through(object, &world);
     let looks = join_all(targets.into_iter().map(|it| look(object, cx, it))).await;
     let mut recorded = record::before(object, cx, &looks).await?;
-    let mut ends = join_all(looks.into_iter().map(settle_target)).await;
+    let mut ends = join_all(looks.into_iter().map(|it| settle_target(cx, it))).await;
     let now = Timestamp::now();
     let imports = observed::prewarm((object, &mut recorded), cx, &mut ends, now).await?;
     if ends.iter().any(End::has_more_to_retrofit) {
@@ -180,12 +181,12 @@ async fn look_in(registry: ecr::Registry, target: CacheTarget) -> Result<Look, e
     })
 }
 
-async fn settle_target(looked: Looked) -> End {
+async fn settle_target(cx: &Context, looked: Looked) -> End {
     match looked {
         Ok(look) => End {
             environment: look.target.environment.to_string(),
             region: look.target.registry.region.to_string(),
-            result: Ok(settle(look).await),
+            result: Ok(settle(cx, look).await),
         },
         Err((environment, region, stop)) => End {
             environment,
@@ -195,11 +196,11 @@ async fn settle_target(looked: Looked) -> End {
     }
 }
 
-async fn settle(look: Look) -> Settled {
+async fn settle(cx: &Context, look: Look) -> Settled {
     let outcome = if look.is_refused() {
         Outcome::Refused
     } else {
-        match carry_out(&look).await {
+        match carry_out(cx, &look).await {
             Ok(found) => Outcome::Settled(found),
             Err(error) => Outcome::Failed(error),
         }
@@ -209,7 +210,7 @@ async fn settle(look: Look) -> Settled {
 
 /// Makes the changes. The template goes first: what the cache makes without it keeps ECR's own
 /// encryption for life.
-async fn carry_out(look: &Look) -> Result<Found, ecr::Error> {
+async fn carry_out(cx: &Context, look: &Look) -> Result<Found, ecr::Error> {
     let Look {
         target,
         registry,
@@ -234,7 +235,7 @@ async fn carry_out(look: &Look) -> Result<Found, ecr::Error> {
         observed: None,
     };
     if let Some(desired) = &target.retrofit {
-        found.retrofit = Some(retrofit::settle(look, desired).await?);
+        found.retrofit = Some(retrofit::settle(cx, look, desired).await?);
     }
     if found.validation == Some(Validation::Valid)
         && target.desired.management == Management::Manage
@@ -279,7 +280,7 @@ impl End {
         let Some(Outcome::Settled(found)) = found else {
             return false;
         };
-        found.retrofit.as_ref().is_some_and(|it| it.left > 0)
+        found.retrofit.as_ref().is_some_and(|it| it.record.left > 0)
     }
 }
 

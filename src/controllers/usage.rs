@@ -2,9 +2,9 @@
 //! ended, each cut down on arrival to its images. Until the first list is in, nothing is known, which
 //! is not the same as nothing being used.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use crate::domain::usage::{Pod, Usage};
-use crate::domain::{Registry, RepositoryName};
 
 mod wire;
 
@@ -27,53 +26,26 @@ const PAGE: u32 = 250;
 /// What has ended needs its image no more, so the API server does not send it.
 const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
-/// One repository.
-pub type Place = (Registry, RepositoryName);
-
 /// What is known of use, shared: read now, or awaited.
 #[derive(Debug, Default)]
-pub struct Known {
-    usage: watch::Sender<Option<Arc<Usage>>>,
-    /// Where a lifecycle policy in force was seen to take an image in use.
-    suspects: Mutex<BTreeSet<Place>>,
-}
+pub struct Known(watch::Sender<Option<Arc<Usage>>>);
 
 impl Known {
     /// What pods use now; `None`: not known yet.
     pub fn load_full(&self) -> Option<Arc<Usage>> {
-        self.usage.borrow().clone()
+        self.0.borrow().clone()
     }
 
     /// Tells of every change from now on, and what is known.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Usage>>> {
-        self.usage.subscribe()
-    }
-
-    /// Asks the next reconciliation to look at a lifecycle policy in force.
-    pub fn suspect(&self, place: Place) {
-        self.suspects().insert(place);
-    }
-
-    /// Whether somebody asked for that.
-    pub fn is_suspect(&self, place: &Place) -> bool {
-        self.suspects().contains(place)
-    }
-
-    /// It was looked at.
-    pub fn clear(&self, place: &Place) {
-        self.suspects().remove(place);
-    }
-
-    fn suspects(&self) -> MutexGuard<'_, BTreeSet<Place>> {
-        // A panic elsewhere leaves what was known, not a broken invariant.
-        self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.subscribe()
     }
 }
 
 /// Keeps `known` equal to what the cluster's pods use, and `None` until that is known. Never returns.
 pub async fn follow(client: Client, known: &Known) {
     // What an earlier term knew may be long past.
-    known.usage.send_replace(None);
+    known.0.send_replace(None);
     let config = watcher::Config::default().fields(NOT_ENDED).page_size(PAGE);
     let pods: Api<wire::Pod> = Api::all(client);
     let mut events = pin!(watch_resource(pods, config).default_backoff());
@@ -96,7 +68,7 @@ pub async fn follow(client: Client, known: &Known) {
                 pods.due = None;
                 debug!(pods = pods.known.len(), "what pods use has changed");
                 let usage = Usage::of_pods(pods.known.values());
-                known.usage.send_replace(Some(Arc::new(usage)));
+                known.0.send_replace(Some(Arc::new(usage)));
             }
         }
     }

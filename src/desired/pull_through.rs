@@ -85,7 +85,7 @@ fn targets(
         Ok(CacheTarget {
             environment: environment.name.clone(),
             registry: registry.clone(),
-            retrofit: settings::retrofit(object, &template, (&place, &claimed))?,
+            retrofit: settings::retrofit(object, &template, (&place, &claimed), world)?,
             template,
             prewarm: prewarm(object, &rule)?,
             desired: Desired {

@@ -145,6 +145,21 @@ impl Rule {
         name.parse().ok()
     }
 
+    /// The upstream repository that is cached in one of this name: the inverse of [`Rule::cached`].
+    pub fn upstream_of(&self, name: &RepositoryName) -> Option<String> {
+        let rest = match &self.prefix {
+            Prefix::Root => name.as_str(),
+            Prefix::Path(prefix) => name
+                .as_str()
+                .strip_prefix(prefix.as_str())?
+                .strip_prefix('/')?,
+        };
+        Some(match &self.upstream_prefix {
+            Prefix::Root => rest.to_owned(),
+            Prefix::Path(prefix) => format!("{prefix}/{rest}"),
+        })
+    }
+
     /// Checks all that can be known of a desired rule before ECR is asked.
     pub fn check(&self, registry: &Registry) -> Result<(), Invalid> {
         let Self {

@@ -59,6 +59,8 @@ pub struct Survey {
     pub differing: usize,
     /// Those that are to be read, and then written if they still differ.
     pub to_settle: Vec<RepositoryName>,
+    /// Those that only their lifecycle policy is missing from, which is to be previewed first.
+    pub waiting: Vec<RepositoryName>,
 }
 
 impl Desired {
@@ -131,6 +133,8 @@ pub fn survey(
         let to_read = desired.unread == Unread::Unknown && repository.needs_reading(observed);
         if !plan.changes.is_empty() || (to_read && desired.management == Management::Manage) {
             survey.to_settle.push(name.clone());
+        } else if plan.to_preview().is_some() {
+            survey.waiting.push(name.clone());
         } else if plan.differences.is_empty() {
             survey.in_step += 1;
         } else {

@@ -71,12 +71,12 @@ impl Usage {
 
     /// What is used of a repository of ECR, by any of its registry's host names.
     pub fn of(&self, registry: &Registry, repository: &RepositoryName) -> &Used {
-        self.find(&registry.host(), repository.as_str())
+        self.named(&registry.host(), repository.as_str())
     }
 
     /// What is used by a name from before a migration.
     pub fn of_source(&self, source: &Source) -> &Used {
-        self.find(source.host(), source.path())
+        self.named(source.host(), source.path())
     }
 
     /// Every repository that is used of a registry, by its one host name (`docker.io`), in order.
@@ -85,7 +85,8 @@ impl Usage {
         repositories.map(|(name, used)| (name.as_str(), used))
     }
 
-    fn find(&self, host: &str, repository: &str) -> &Used {
+    /// What is used of a repository of a registry, by its one host name (`docker.io`).
+    pub fn named(&self, host: &str, repository: &str) -> &Used {
         static NOTHING: Used = Used {
             tags: BTreeMap::new(),
             digests: BTreeMap::new(),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
-use super::report::{Kind, Object, Row};
+use super::previewed::{self, Previewed};
+use super::report::{Kind, Object, Refused, Row};
 use super::settings::{self, Settings};
 use crate::desired::{self, CacheTarget, Environment, Stopped, Target, World};
 use crate::domain::Registry;
@@ -31,8 +32,8 @@ pub(super) struct Place {
 /// What is asked of one registry, each with the place of its object in [`Asked::objects`].
 #[derive(Default)]
 pub(super) struct Wanted {
-    pub(super) repositories: Vec<(usize, Target)>,
-    pub(super) rules: Vec<(usize, CacheTarget)>,
+    pub(super) repositories: Vec<(usize, Repository)>,
+    pub(super) rules: Vec<(usize, Cache)>,
     /// What it has only one of.
     pub(super) settings: Option<(usize, Settings)>,
 }
@@ -47,6 +48,20 @@ impl Wanted {
         } = self;
         repositories.len() + rules.len() + usize::from(settings.is_some())
     }
+}
+
+/// One repository.
+pub(super) struct Repository {
+    pub(super) target: Target,
+    /// What is known of its lifecycle policy.
+    pub(super) previewed: Option<Previewed>,
+}
+
+/// One cache rule.
+pub(super) struct Cache {
+    pub(super) target: CacheTarget,
+    /// Why a lifecycle policy waits in what the cache had made already.
+    pub(super) waits: Option<Refused>,
 }
 
 impl Asked {
@@ -64,7 +79,10 @@ impl Asked {
             for target in desired::repository(object, world) {
                 let target = target.map(|it| (it.environment.clone(), it.registry.clone(), it));
                 if let Some((wanted, target)) = asked.target(at, target, world) {
-                    wanted.repositories.push((at, target));
+                    let previewed = previewed::of(object, &target);
+                    wanted
+                        .repositories
+                        .push((at, Repository { target, previewed }));
                 }
             }
         }
@@ -73,7 +91,8 @@ impl Asked {
             for target in desired::pull_through(object, world) {
                 let target = target.map(|it| (it.environment.clone(), it.registry.clone(), it));
                 if let Some((wanted, target)) = asked.target(at, target, world) {
-                    wanted.rules.push((at, target));
+                    let waits = previewed::waits(object, &target);
+                    wanted.rules.push((at, Cache { target, waits }));
                 }
             }
         }

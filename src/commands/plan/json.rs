@@ -29,6 +29,8 @@ enum Line<'a> {
         calls: &'a [&'static str],
         differences: Vec<Differs<'a>>,
         refused: Vec<Refusal<'a>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        previewed: Vec<Preview<'a>>,
     },
     Unread {
         schema_version: u32,
@@ -62,6 +64,22 @@ struct Refusal<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
     reason: String,
+    message: &'a str,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    would_take: Option<WouldTake>,
+}
+
+/// How much a lifecycle policy would take.
+#[derive(Serialize)]
+struct WouldTake {
+    images: usize,
+    expiring: usize,
+    transitioning: usize,
+}
+
+#[derive(Serialize)]
+struct Preview<'a> {
+    field: &'a str,
     message: &'a str,
 }
 
@@ -108,7 +126,14 @@ fn target<'a>(kind: &'a str, object: &'a str, row: &'a Row) -> Line<'a> {
         field: it.field,
         reason: format!("{:?}", it.reason),
         message: &it.message,
+        would_take: it.counts.map(|it| WouldTake {
+            images: it.images,
+            expiring: it.expiring,
+            transitioning: it.transitioning,
+        }),
     });
+    let previewed = row.previewed.iter();
+    let previewed = previewed.map(|(field, message)| Preview { field, message });
     Line::Target {
         schema_version: SCHEMA_VERSION,
         kind,
@@ -120,6 +145,7 @@ fn target<'a>(kind: &'a str, object: &'a str, row: &'a Row) -> Line<'a> {
         calls: &row.calls,
         differences: row.differences.iter().map(differs).collect(),
         refused: refusals.collect(),
+        previewed: previewed.collect(),
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::Instant;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 
-use super::asked::{Asked, Wanted};
+use super::asked::{Asked, Cache, Repository, Wanted};
+use super::previewed;
 use super::progress::Progress;
 use super::report::{Report, Row, Unread};
 use super::retrofit;
@@ -85,14 +86,14 @@ async fn look_in(
     let mut rules = wanted.rules.iter();
     let mut settings = wanted.settings.iter();
     if !wanted.repositories.is_empty()
-        || rules.any(|(_, it)| it.retrofit.is_some())
+        || rules.any(|(_, it)| it.target.retrofit.is_some())
         || settings.any(|(_, it)| it.needs_list())
     {
         handle.listed().await.map_err(unread)?;
     }
     let repositories = stream::iter(&wanted.repositories)
-        .map(|(at, target)| async {
-            let row = repository(&handle, target).await;
+        .map(|(at, wanted)| async {
+            let row = repository(&handle, wanted).await;
             progress.read(registry);
             (*at, row)
         })
@@ -101,12 +102,13 @@ async fn look_in(
     if !wanted.rules.is_empty() {
         let rules = handle.rules().await.map_err(unread)?;
         let templates = templates(&handle, wanted).await.map_err(unread)?;
-        rows.extend(wanted.rules.iter().map(|(at, target)| {
+        rows.extend(wanted.rules.iter().map(|(at, cache)| {
+            let Cache { target, waits } = cache;
             let rule = pull_through::plan(&target.desired, &rules);
             let template = template::plan(&target.template, &templates);
             let mut row = Row::of_rule(target, rule, template);
             let listed = handle.snapshot().unwrap_or_default();
-            retrofit::add(&mut row, target, &rules, &listed);
+            retrofit::add(&mut row, (target, waits.as_ref()), &rules, &listed);
             (*at, row)
         }));
     }
@@ -118,7 +120,10 @@ async fn look_in(
 
 /// The registry's templates, where any rule is about one.
 async fn templates(handle: &ecr::Registry, wanted: &Wanted) -> Result<Templates, ecr::Error> {
-    let mut templates = wanted.rules.iter().map(|(_, it)| &it.template.settings);
+    let mut templates = wanted
+        .rules
+        .iter()
+        .map(|(_, it)| &it.target.template.settings);
     if templates.all(|it| *it == Setting::Unmanaged) {
         return Ok(Templates::new());
     }
@@ -127,11 +132,13 @@ async fn templates(handle: &ecr::Registry, wanted: &Wanted) -> Result<Templates,
 
 type Templates = BTreeMap<Prefix, template::Observed>;
 
-async fn repository(handle: &ecr::Registry, target: &Target) -> Row {
+async fn repository(handle: &ecr::Registry, wanted: &Repository) -> Row {
+    let Repository { target, previewed } = wanted;
     match observe(handle, target).await {
         Ok(observed) => {
             let target = under_its_uid(target, observed.as_ref());
             let plan = repository::plan(&target.desired, observed.as_ref());
+            let plan = previewed::hold(plan, &target.desired.safety, previewed.as_ref());
             Row::of_repository(&target, plan)
         }
         Err(error) => Row::unread((&target.environment, &target.registry), &error),

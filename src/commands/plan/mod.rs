@@ -18,6 +18,7 @@ mod asked;
 mod json;
 mod look;
 mod overlay;
+mod previewed;
 mod progress;
 mod report;
 mod retrofit;

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::previewed;
 use crate::api::conditions::Reason;
 use crate::controllers::outcome;
 use crate::desired::{CacheTarget, Stopped, Target};
+use crate::domain::lifecycle::safety::Counts;
 use crate::domain::names::EnvironmentName;
-use crate::domain::repository::{self, Difference, Management, Refusal};
+use crate::domain::repository::{self, Because, Difference, Held, Management, Refusal};
 use crate::domain::{Registry, pull_through, template};
 use crate::ecr;
 
@@ -69,6 +71,8 @@ pub(super) struct Row {
     pub(super) differences: Vec<Difference>,
     /// What is not done, and why.
     pub(super) refused: Vec<Refused>,
+    /// What ECR previews before a call is made, by the differing field.
+    pub(super) previewed: Vec<(&'static str, String)>,
     /// The writes that the operator would make, in order.
     pub(super) calls: Vec<&'static str>,
 }
@@ -107,11 +111,14 @@ impl Outcome {
 }
 
 /// Something that the object asks for and that is not done.
+#[derive(Clone)]
 pub(super) struct Refused {
     /// The differing field that it is about; `None`: all of the target.
     pub(super) field: Option<&'static str>,
     pub(super) reason: Reason,
     pub(super) message: String,
+    /// How much a lifecycle policy would take, where it is held for that.
+    pub(super) counts: Option<Counts>,
 }
 
 /// A registry that could not be read.
@@ -182,6 +189,7 @@ impl Row {
             field: None,
             reason: stopped.reason,
             message: stopped.to_string(),
+            counts: None,
         };
         let outcome = match stopped.reason {
             Reason::Suspended => Outcome::Suspended,
@@ -205,6 +213,7 @@ impl Row {
             field: None,
             reason: outcome::of_error(error.kind).0,
             message: error.to_string(),
+            counts: None,
         };
         Self {
             environment: environment.to_string(),
@@ -223,9 +232,16 @@ impl Row {
             refusals,
             differences,
         } = plan;
-        // Nobody has asked ECR what they would take.
-        changes.extend(held.into_iter().map(|it| it.change));
-        let refused: Vec<_> = refusals.iter().map(refused).collect();
+        let mut refused: Vec<_> = refusals.iter().map(refused).collect();
+        let mut previews = Vec::new();
+        for it in held {
+            if it.because == Because::NotPreviewed {
+                previews.push((it.field, previewed::to_be(&target.desired.safety)));
+                changes.push(it.change);
+            } else {
+                refused.push(waits(&it, &target.desired));
+            }
+        }
         let made = made(&target.desired, &changes);
         Self {
             environment: target.environment.to_string(),
@@ -238,6 +254,7 @@ impl Row {
             made,
             differences,
             refused,
+            previewed: previews,
         }
     }
 
@@ -258,11 +275,13 @@ impl Row {
             },
             reason: outcome::of_rule_refusal(it),
             message: it.to_string(),
+            counts: None,
         });
         let of_template = template.refusals.iter().map(|it| Refused {
             field: None,
             reason: outcome::of_template_refusal(it),
             message: it.to_string(),
+            counts: None,
         });
         let refused: Vec<_> = of_rule.chain(of_template).collect();
         let differences = [rule.differences, template.differences].concat();
@@ -285,6 +304,7 @@ impl Row {
             made,
             differences,
             refused,
+            previewed: Vec::new(),
         }
     }
 
@@ -303,6 +323,7 @@ impl Row {
             made: Vec::new(),
             differences: Vec::new(),
             refused: Vec::new(),
+            previewed: Vec::new(),
             calls: Vec::new(),
         }
     }
@@ -343,6 +364,26 @@ fn refused(refusal: &Refusal) -> Refused {
         field,
         reason,
         message,
+        counts: None,
+    }
+}
+
+/// What a change means that waits for a person or for pods.
+fn waits(held: &Held, desired: &repository::Desired) -> Refused {
+    let (reason, _, _, message) = outcome::of_held(&held.because, desired);
+    let counts = match held.because {
+        Because::OverBudget { counts, .. } => Some(counts),
+        Because::NotPreviewed
+        | Because::UsageNotKnown
+        | Because::InUse(_)
+        | Because::Suspending(_)
+        | Because::Suspended(_) => None,
+    };
+    Refused {
+        field: Some(held.field),
+        reason,
+        message,
+        counts,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::report::{Outcome, Row};
+use super::report::{Outcome, Refused, Row};
 use crate::desired::CacheTarget;
 use crate::domain::pull_through::{Observed, Prefix};
 use crate::domain::repository::{self, Change, Difference, Management};
@@ -14,7 +14,7 @@ use crate::ecr::Snapshot;
 /// own read would tell is not in it; a target that is refused has no retrofit.
 pub(super) fn add(
     row: &mut Row,
-    target: &CacheTarget,
+    (target, waits): (&CacheTarget, Option<&Refused>),
     rules: &BTreeMap<Prefix, Observed>,
     listed: &Snapshot,
 ) {
@@ -28,13 +28,14 @@ pub(super) fn add(
         in_step: _,
         differing,
         to_settle,
+        waiting,
     } = retrofit::survey(desired, rules, listed);
     let plans = to_settle.iter().map(|name| {
         let desired = desired.repository(name);
         repository::plan(&desired, listed.get(name).map(Arc::as_ref)).changes
     });
     let calls: Vec<&str> = plans.flatten().map(|it| Change::operation(&it)).collect();
-    let differing = differing + to_settle.len();
+    let differing = differing + to_settle.len() + waiting.len();
     if differing == 0 {
         return;
     }
@@ -45,6 +46,10 @@ pub(super) fn add(
         desired: "as repositoryTemplate".to_owned(),
     });
     row.calls.extend(calls);
+    if let (Some(waits), false) = (waits, row.outcome == Outcome::Create) {
+        row.refused.push(waits.clone());
+        row.outcome = Outcome::Refused;
+    }
     match (row.outcome, desired.management) {
         (Outcome::Create, _) => row
             .made

@@ -106,6 +106,7 @@ impl Settings {
             field: None,
             reason: outcome::of_setting_refusal(it),
             message: it.to_string(),
+            counts: None,
         });
         let refused: Vec<Refused> = refused.collect();
         Row {
@@ -119,6 +120,7 @@ impl Settings {
             made: Vec::new(),
             differences,
             refused,
+            previewed: Vec::new(),
         }
     }
 }

@@ -111,6 +111,8 @@ impl Columns {
             None if row.outcome == Outcome::Observe => lines.push(line + "  [Drifted]"),
             None => lines.push(line),
         }
+        let mut previewed = row.previewed.iter().filter(|(field, _)| field == &it.field);
+        lines.extend(previewed.next().map(|(_, message)| format!("   {message}")));
     }
 }
 

@@ -196,7 +196,11 @@ async fn lead(
             usage::follow(cx.client.clone(), &cx.usage),
             preflight::run(Arc::clone(cx), accounts),
             lifecycle_policy::released::follow(Arc::clone(cx), stores.repositories.clone()),
-            lifecycle_policy::tally::follow(Arc::clone(cx), stores.repositories.clone()),
+            lifecycle_policy::tally::follow(
+                Arc::clone(cx),
+                stores.repositories.clone(),
+                stores.rules.clone()
+            ),
             lifecycle_policy::looks::run(
                 Arc::clone(cx),
                 stores.repositories.clone(),
@@ -228,6 +232,7 @@ async fn context(args: &Args, client: &Client, settings: Settings) -> Context {
         ))),
         usage: Arc::new(usage::Known::default()),
         tallies: Arc::new(ArcSwapOption::empty()),
+        findings: Arc::default(),
         wakes: Wakes::default(),
         checks: Arc::new(Checks::default()),
         meters: Arc::new(Meters::default()),

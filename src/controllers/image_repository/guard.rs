@@ -3,14 +3,14 @@
 
 use crate::api::ImageRepository;
 use crate::api::image_repository::LifecycleRecord;
-use crate::controllers::usage::Place;
+use crate::controllers::lifecycle_policy::findings::Place;
 use crate::controllers::{Context, Stop};
 use crate::desired::Target;
 use crate::domain::lifecycle::safety::{
     Children, Counts, Inventory, Preview, Verdict, indexes_that_matter, judge,
 };
 use crate::domain::lifecycle::{Document, Safety};
-use crate::domain::repository::{Because, Held, Observed, Plan, Reading, Setting};
+use crate::domain::repository::{Because, Desired, Held, Observed, Plan, Reading, Setting};
 use crate::domain::rewrite::Source;
 use crate::domain::usage::{Usage, Used};
 use crate::ecr;
@@ -41,14 +41,14 @@ pub(in crate::controllers) fn used(
     sources.fold(used, |used, it| used.and(usage.of_source(&it)))
 }
 
-/// Asks ECR what `document` would do to the target's repository. `None`: no answer yet.
+/// Asks ECR what `document` would do to a repository of which pods use this. `None`: no answer yet.
 pub(in crate::controllers) async fn look(
     registry: &ecr::Registry,
-    target: &Target,
+    desired: &Desired,
     document: &Document,
     used: &Used,
 ) -> Result<Option<Look>, ecr::Error> {
-    let name = &target.desired.name;
+    let name = &desired.name;
     let Some(taken) = registry.preview(name, document).await? else {
         return Ok(None);
     };
@@ -70,29 +70,28 @@ pub(in crate::controllers) async fn look(
         children,
     };
     Ok(Some(Look {
-        verdict: judge(&preview, used, &target.desired.safety),
+        verdict: judge(&preview, used, &desired.safety),
         counts: preview.counts(),
     }))
 }
 
-/// The plan with its lifecycle policy released or held for good, and how much it would take.
-pub(super) async fn judged(
-    cx: &Context,
+/// The plan with its lifecycle policy released or held for good, and how much it would take. What
+/// pods use is `None` where that is not known yet.
+pub(in crate::controllers) async fn judged(
     registry: &ecr::Registry,
-    (object, target): (&ImageRepository, &Target),
+    desired: &Desired,
+    used: Option<&Used>,
     plan: Plan,
-) -> Result<(Plan, Option<Counts>), Stop> {
+) -> Result<(Plan, Option<Counts>), ecr::Error> {
     let Some(document) = plan.to_preview() else {
         return Ok((plan, None));
     };
-    let Some(usage) = cx.usage.load_full() else {
+    let Some(used) = used else {
         return Ok((plan.waiting(&Because::UsageNotKnown), None));
     };
-    let used = used(&usage, object, target);
-    let look = look(registry, target, document, &used).await;
-    Ok(match look.map_err(Stop::Failed)? {
+    Ok(match look(registry, desired, document, used).await? {
         Some(Look { verdict, counts }) => {
-            let plan = plan.judged(&verdict, counts, &target.desired.safety);
+            let plan = plan.judged(&verdict, counts, &desired.safety);
             (plan, Some(counts))
         }
         None => (plan, None),
@@ -108,7 +107,7 @@ pub(super) async fn look_again(
     known: Option<&Observed>,
 ) -> Result<Option<Counts>, Stop> {
     let place: Place = (target.registry.clone(), target.desired.name.clone());
-    let suspected = target.desired.safety.found.is_some() || cx.usage.is_suspect(&place);
+    let suspected = target.desired.safety.found.is_some() || cx.findings.is_suspect(&place);
     let Some(document) = in_force(target, known).filter(|_| suspected).cloned() else {
         return Ok(None);
     };
@@ -116,11 +115,11 @@ pub(super) async fn look_again(
         return Ok(None);
     };
     let used = used(&usage, object, target);
-    let look = look(registry, target, &document, &used).await;
+    let look = look(registry, &target.desired, &document, &used).await;
     let Some(look) = look.map_err(Stop::Failed)? else {
         return Ok(None);
     };
-    cx.usage.clear(&place);
+    cx.findings.clear(&place);
     target.desired.safety.found = match look.verdict {
         Verdict::InUse(in_use) => Some(in_use),
         Verdict::Safe | Verdict::OverBudget => None,

@@ -94,10 +94,10 @@ async fn look(cx: &Context, (object, target, used): &Candidate) -> Result<(), St
     let Some(document) = guard::in_force(target, Some(&observed)) else {
         return Ok(());
     };
-    let look = guard::look(&registry, target, document, used).await;
+    let look = guard::look(&registry, &target.desired, document, used).await;
     if look.map_err(Stop::Failed)?.is_some_and(|it| it.finds_use()) {
         let place = (target.registry.clone(), target.desired.name.clone());
-        cx.usage.suspect(place);
+        cx.findings.suspect(place);
         cx.wakes.wake(Key::of(Kind::Repository, &**object));
     }
     Ok(())

@@ -1,5 +1,5 @@
 //! What each lifecycle policy comes to in all repositories together, added up from the status of
-//! their objects. Counts stand on the object that they count; a policy shows totals and the worst.
+//! their objects, and in caches from that of their rules. Counts stand on the object that they count; a policy shows totals and the worst.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +10,8 @@ use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 use tokio::time::sleep;
 
-use crate::api::ImageRepository;
 use crate::api::lifecycle_policy::WorstRepository;
+use crate::api::{ImageRepository, PullThroughRule};
 use crate::controllers::Context;
 use crate::controllers::wakes::{Key, Kind};
 
@@ -39,9 +39,13 @@ pub struct Tally {
 pub type Tallies = BTreeMap<String, Tally>;
 
 /// Keeps the totals, and wakes the policies whose totals have changed. Never returns.
-pub async fn follow(cx: Arc<Context>, repositories: Store<ImageRepository>) {
+pub async fn follow(
+    cx: Arc<Context>,
+    repositories: Store<ImageRepository>,
+    rules: Store<PullThroughRule>,
+) {
     loop {
-        let now = Arc::new(tallies(&repositories.state()));
+        let now = Arc::new(tallies(&repositories.state(), &rules.state()));
         let before = cx.tallies.swap(Some(Arc::clone(&now)));
         for policy in differing(before.as_deref(), &now) {
             cx.wakes.wake(Key {
@@ -67,8 +71,8 @@ fn differing(before: Option<&Tallies>, now: &Tallies) -> BTreeSet<String> {
 }
 
 /// Adds up what the status of `objects` says.
-pub(super) fn tallies(objects: &[Arc<ImageRepository>]) -> Tallies {
-    let mut tallies = Tallies::new();
+pub(super) fn tallies(objects: &[Arc<ImageRepository>], rules: &[Arc<PullThroughRule>]) -> Tallies {
+    let mut tallies = of_caches(rules);
     for object in objects {
         let repository = format!(
             "{}/{}",
@@ -103,6 +107,25 @@ pub(super) fn tallies(objects: &[Arc<ImageRepository>]) -> Tallies {
             )
         });
         tally.worst.truncate(WORST);
+    }
+    tallies
+}
+
+/// Where policies wait in what caches had made already: of a cache only the number is known.
+fn of_caches(rules: &[Arc<PullThroughRule>]) -> Tallies {
+    let mut tallies = Tallies::new();
+    for rule in rules {
+        let template = rule.spec.repository_template.as_ref();
+        let Some(policy) = template.and_then(|it| it.lifecycle_policy_ref.as_ref()) else {
+            continue;
+        };
+        let targets = rule.status.iter().flat_map(|it| &it.targets);
+        let records = targets.filter_map(|it| it.record.as_ref()?.retrofit.as_ref());
+        for found in records.filter(|it| it.held > 0) {
+            let tally = tallies.entry(policy.name.clone()).or_default();
+            tally.held += i64::from(found.held);
+            tally.in_use += i64::from(found.in_use);
+        }
     }
     tallies
 }

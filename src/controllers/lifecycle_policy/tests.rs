@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::tally::{Tallies, tallies};
 use super::*;
-use crate::api::ImageRepository;
+use crate::api::{ImageRepository, PullThroughRule};
 
 fn object(name: &str, lifecycles: &[serde_json::Value]) -> Arc<ImageRepository> {
     let targets: Vec<_> = lifecycles
@@ -80,7 +80,41 @@ fn a_policy_shows_totals_and_where_most_would_go() {
     expect![[r#"
         keep-30: 19 expire, 4 move, held in 1, in use in 1; shop/web dev 7, shop/web prod 7, shop/api dev 5
         keep-5: 41 expire, 1 move, held in 1, in use in 0; shop/api prod 41"#]]
-    .assert_eq(&lines(&tallies(&objects)));
+    .assert_eq(&lines(&tallies(&objects, &[])));
+}
+
+fn cache(policy: &str, held: u32, in_use: u32) -> Arc<PullThroughRule> {
+    let retrofit = json!({
+        "retrofitted": 7, "differing": held, "held": held, "inUse": in_use, "left": 0,
+    });
+    let record = json!({
+        "accountId": "111111111111", "ecrRepositoryPrefix": "hub",
+        "upstreamRegistryUrl": "registry-1.docker.io", "upstreamRepositoryPrefix": "ROOT",
+        "retrofit": retrofit,
+    });
+    let target = json!({
+        "environment": "dev", "region": "eu-central-1", "state": "Stopped", "record": record,
+    });
+    let object = json!({
+        "apiVersion": "ecr-operator.dev/v1alpha1",
+        "kind": "PullThroughRule",
+        "metadata": {"name": "hub"},
+        "spec": {
+            "upstreamRegistry": "docker-hub",
+            "environments": ["dev"],
+            "repositoryTemplate": {"lifecyclePolicyRef": {"name": policy}},
+        },
+        "status": {"targets": [target]},
+    });
+    Arc::new(serde_json::from_value(object).unwrap())
+}
+
+#[test]
+fn what_waits_in_caches_is_counted_too() {
+    let objects = [object("api", &[found("keep-30", 5, true, None)])];
+    let rules = [cache("keep-30", 3, 1), cache("keep-5", 0, 0)];
+    expect!["keep-30: 5 expire, 1 move, held in 4, in use in 1; shop/api dev 5"]
+        .assert_eq(&lines(&tallies(&objects, &rules)));
 }
 
 #[test]
@@ -88,7 +122,7 @@ fn only_the_ten_worst_are_named() {
     let objects: Vec<_> = (1..=12)
         .map(|it| object(&format!("r{it:02}"), &[found("keep-30", it, false, None)]))
         .collect();
-    let tallies = tallies(&objects);
+    let tallies = tallies(&objects, &[]);
     let worst = &tallies["keep-30"].worst;
     assert_eq!(worst.len(), 10);
     assert_eq!((worst[0].expiring, worst[9].expiring), (12, 3));

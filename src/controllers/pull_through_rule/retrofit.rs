@@ -1,56 +1,130 @@
 //! Brings repositories in line that the cache has made already: a few at a time, behind everything
-//! else that the registry is asked, each from a targeted read.
+//! else that the registry is asked, each from a targeted read. A lifecycle policy goes onto them
+//! through the same safety catch as onto any other; one that waits is not looked at in every turn.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tracing::info;
 
 use super::Look;
+use crate::api::conditions::Reason;
 use crate::api::image_repository::Document;
 use crate::api::pull_through_rule::RetrofitRecord;
+use crate::controllers::Context;
+use crate::controllers::condition::Verdict;
+use crate::controllers::image_repository::guard;
+use crate::controllers::lifecycle_policy::findings::{Asked, Place};
+use crate::controllers::outcome::{self, Cure, Retry};
+use crate::desired::CacheTarget;
 use crate::domain::RepositoryName;
 use crate::domain::owner::Ownership;
-use crate::domain::repository::{self, Setting};
+use crate::domain::repository::{self, Because, Change, Setting};
 use crate::domain::retrofit::{self, Desired};
+use crate::domain::usage::{Usage, Used};
 use crate::ecr::{self, Priority};
 
 /// Repositories of one registry that are settled before the object shows how far it has come.
 const A_TURN: usize = 25;
 
+/// One turn, and how all of them stand after it.
+pub(super) struct Turn {
+    pub(super) record: RetrofitRecord,
+    /// What the first of those means whose lifecycle policy waits.
+    pub(super) waits: Option<Waits>,
+}
+
+/// A lifecycle policy that waits.
+pub(super) struct Waits {
+    reason: Reason,
+    cure: Cure,
+    retry: Retry,
+    message: String,
+}
+
+impl Waits {
+    /// How the target stands, and when to come back to it.
+    pub(super) fn verdict(&self, place: &str) -> (Verdict, Retry) {
+        let verdict = match self.cure {
+            Cure::Time => Verdict::failing(place, self.reason, &self.message),
+            Cure::Person => Verdict::stopped(place, self.reason, &self.message),
+        };
+        (verdict, self.retry)
+    }
+}
+
 /// How one repository ended.
 enum End {
     InStep,
     Differing,
+    /// Its lifecycle policy waits.
+    Held(Because),
     /// Gone, or somebody else's meanwhile.
     NoneOfOurs,
 }
 
-/// One turn, and how all of them stand after it.
-pub(super) async fn settle(look: &Look, desired: &Desired) -> Result<RetrofitRecord, ecr::Error> {
+/// Takes one turn.
+pub(super) async fn settle(
+    cx: &Context,
+    look: &Look,
+    desired: &Desired,
+) -> Result<Turn, ecr::Error> {
     let registry = look.registry.at(Priority::Sweep);
     let survey = retrofit::survey(desired, &look.rules, &*registry.listed().await?);
-    let mut record = RetrofitRecord {
-        retrofitted: count(survey.in_step),
-        differing: count(survey.differing),
-        left: count(survey.to_settle.len().saturating_sub(A_TURN)),
-        ..intent(desired)
+    let mut turn = Turn {
+        record: RetrofitRecord {
+            retrofitted: count(survey.in_step),
+            differing: count(survey.differing),
+            ..intent(desired)
+        },
+        waits: None,
     };
-    for name in survey.to_settle.iter().take(A_TURN) {
-        match settle_one(&registry, desired, name).await? {
-            End::InStep => record.retrofitted += 1,
-            End::Differing => record.differing += 1,
+    let mut to_settle = survey.to_settle;
+    for name in survey.waiting {
+        match why_waits(cx, (&look.target, desired), &name) {
+            Some(because) => turn.holds(&desired.repository(&name), &because),
+            None => to_settle.push(name),
+        }
+    }
+    turn.record.left = count(to_settle.len().saturating_sub(A_TURN));
+    for name in to_settle.iter().take(A_TURN) {
+        match settle_one(cx, &registry, (&look.target, desired), name).await? {
+            End::InStep => turn.record.retrofitted += 1,
+            End::Differing => turn.record.differing += 1,
+            End::Held(because) => turn.holds(&desired.repository(name), &because),
             End::NoneOfOurs => {}
         }
     }
-    if record.left == 0 {
-        record.hash = look.target.template_hash();
+    // What waits is to be found again after a restart.
+    if turn.record.left == 0 && turn.record.held == 0 {
+        turn.record.hash = look.target.template_hash();
     }
-    Ok(record)
+    Ok(turn)
+}
+
+impl Turn {
+    fn holds(&mut self, desired: &repository::Desired, because: &Because) {
+        self.record.differing += 1;
+        self.record.held += 1;
+        let (reason, cure, retry, message) = outcome::of_held(because, desired);
+        if reason == Reason::ImageInUse {
+            self.record.in_use += 1;
+        }
+        let message = format!("{}: {message}", desired.name);
+        let first = self.waits.get_or_insert(Waits {
+            reason,
+            cure,
+            retry,
+            message,
+        });
+        first.retry = first.retry.max(retry);
+    }
 }
 
 async fn settle_one(
+    cx: &Context,
     registry: &ecr::Registry,
-    desired: &Desired,
+    (target, desired): (&CacheTarget, &Desired),
     name: &RepositoryName,
 ) -> Result<End, ecr::Error> {
     let Some(observed) = registry.observe(name).await? else {
@@ -59,16 +133,81 @@ async fn settle_one(
     if let Ownership::Foreign(_) = desired.owner.judge(&observed.tags) {
         return Ok(End::NoneOfOurs);
     }
-    let plan = repository::plan(&desired.repository(name), Some(&observed));
-    for change in &plan.changes {
-        registry.apply(name, change).await?;
-        info!(registry = %registry.name(), repository = %name, change = change.operation(), "applied");
+    let repository = desired.repository(name);
+    let plan = repository::plan(&repository, Some(&observed));
+    apply(registry, name, &plan.changes).await?;
+    let done = plan.changes.len();
+    let asked = asked(cx, (target, desired), name);
+    let used = asked.as_ref().and_then(|it| it.used.as_ref());
+    let (plan, _) = guard::judged(registry, &repository, used, plan).await?;
+    apply(registry, name, &plan.changes[done..]).await?;
+    if let (Some(held), Some(asked)) = (plan.held.first(), asked) {
+        let (_, _, retry, _) = outcome::of_held(&held.because, &repository);
+        let patience = retry.bounds().map_or(Duration::MAX, |(_, longest)| longest);
+        let (place, because) = (place(target, name), held.because.clone());
+        cx.findings.waits(place, asked, because, patience);
+        return Ok(End::Held(held.because.clone()));
     }
-    Ok(if plan.refusals.is_empty() && plan.held.is_empty() {
+    Ok(if plan.refusals.is_empty() {
         End::InStep
     } else {
         End::Differing
     })
+}
+
+async fn apply(
+    registry: &ecr::Registry,
+    name: &RepositoryName,
+    changes: &[Change],
+) -> Result<(), ecr::Error> {
+    for change in changes {
+        registry.apply(name, change).await?;
+        info!(registry = %registry.name(), repository = %name, change = change.operation(), "applied");
+    }
+    Ok(())
+}
+
+/// Why the lifecycle policy of a repository waits, if nothing has changed since that was found.
+pub(in crate::controllers) fn why_waits(
+    cx: &Context,
+    (target, desired): (&CacheTarget, &Desired),
+    name: &RepositoryName,
+) -> Option<Because> {
+    let asked = asked(cx, (target, desired), name)?;
+    cx.findings.why(&place(target, name), &asked)
+}
+
+fn asked(
+    cx: &Context,
+    (target, desired): (&CacheTarget, &Desired),
+    name: &RepositoryName,
+) -> Option<Asked> {
+    let Setting::Present(document) = &desired.lifecycle else {
+        return None;
+    };
+    let usage = cx.usage.load_full();
+    Some(Asked {
+        document: document.clone(),
+        safety: desired.safety.clone(),
+        used: usage.as_deref().map(|it| used(it, target, name)),
+    })
+}
+
+/// What pods use of a cache's repository: by its name there, and by the upstream's, which they keep
+/// as their original where they were rewritten.
+fn used(usage: &Usage, target: &CacheTarget, name: &RepositoryName) -> Used {
+    let CacheTarget {
+        registry, desired, ..
+    } = target;
+    let used = usage.of(registry, name).clone();
+    match desired.rule.upstream_of(name) {
+        Some(path) => used.and(usage.named(desired.rule.source.hosts()[0], &path)),
+        None => used,
+    }
+}
+
+fn place(target: &CacheTarget, name: &RepositoryName) -> Place {
+    (target.registry.clone(), name.clone())
 }
 
 /// What is about to be put on repositories: it stands in status first, so that it can be taken off.

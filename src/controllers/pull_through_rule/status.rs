@@ -90,12 +90,19 @@ pub(in crate::controllers) fn shows(
     let refused = !rule.refusals.is_empty() || !template.refusals.is_empty();
     shown.is_some_and(|it| match (refused, target.desired.management) {
         (true, _) => it.state == TargetState::Stopped,
-        (false, Management::Manage) => it.state != TargetState::Stopped,
+        (false, Management::Manage) => it.state != TargetState::Stopped || waits(it),
         (false, Management::Observe) => {
             let differences = rule.differences.iter().chain(&template.differences);
             it.state != TargetState::Stopped && it.differences == shown_differences(differences)
         }
     })
+}
+
+/// Whether what has stopped is the lifecycle policy of repositories that the cache had made already.
+fn waits(shown: &Recorded) -> bool {
+    let record = shown.record.as_ref();
+    let retrofit = record.and_then(|it| it.retrofit.as_ref());
+    retrofit.is_some_and(|it| it.held > 0)
 }
 
 /// How a target stands, and when to come back to it.
@@ -125,6 +132,9 @@ fn of_found(place: &str, look: &Look, found: &Found) -> (Verdict, Retry) {
     }
     if let Some(missed) = &found.missed {
         return failing(missed);
+    }
+    if let Some(waits) = found.retrofit.as_ref().and_then(|it| it.waits.as_ref()) {
+        return waits.verdict(place);
     }
     let reason = match (look.target.desired.management, look.differences().count()) {
         (Management::Manage, _) => Reason::Succeeded,
@@ -216,7 +226,9 @@ impl Settled {
         Some(RuleRecord {
             valid: validation.as_ref().map(|it| *it == Validation::Valid),
             prewarmed: prewarmed.clone(),
-            retrofit: retrofit.clone().map(|it| settings_put(it, before)),
+            retrofit: retrofit
+                .as_ref()
+                .map(|it| settings_put(it.record.clone(), before)),
             observed: observed.clone(),
             ..record::of(&self.look.target)
         })
@@ -239,6 +251,8 @@ fn settings_put(now: RetrofitRecord, before: Option<RuleRecord>) -> RetrofitReco
         Some(before) if now.left > 0 => RetrofitRecord {
             retrofitted: now.retrofitted,
             differing: now.differing,
+            held: now.held,
+            in_use: now.in_use,
             left: now.left,
             ..before
         },

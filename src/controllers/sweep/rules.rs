@@ -60,7 +60,7 @@ async fn compare(
         let differs = !rule.changes.is_empty()
             || !template.changes.is_empty()
             || !pull_through_rule::shows(object, target, (&rule, &template))
-            || made_differ(handle, (object, target), &rules)
+            || made_differ(cx, handle, (object, target), &rules)
             || use_differs(cx, object, target)
             || (is_due(at, periods) && validity_differs(handle, object, target).await?);
         if differs {
@@ -87,6 +87,7 @@ pub(super) fn retrofitted(wanted: &[Wanted], there: &Snapshot) -> BTreeSet<Repos
 /// Whether repositories that the cache has made are to be brought in line, or stand otherwise than
 /// status says.
 fn made_differ(
+    cx: &Context,
     handle: &ecr::Registry,
     (object, target): (&PullThroughRule, &CacheTarget),
     rules: &BTreeMap<Prefix, Observed>,
@@ -97,10 +98,13 @@ fn made_differ(
     let survey = retrofit::survey(desired, rules, &there);
     let shown = recorded(object, target).and_then(|it| it.retrofit.as_ref());
     let same = |shown: u32, now: usize| usize::try_from(shown) == Ok(now);
+    let is_new =
+        |it: &RepositoryName| pull_through_rule::why_waits(cx, (target, desired), it).is_none();
+    let differing = survey.differing + survey.waiting.len();
     !survey.to_settle.is_empty()
-        || !shown.is_some_and(|it| {
-            same(it.retrofitted, survey.in_step) && same(it.differing, survey.differing)
-        })
+        || survey.waiting.iter().any(is_new)
+        || !shown
+            .is_some_and(|it| same(it.retrofitted, survey.in_step) && same(it.differing, differing))
 }
 
 /// Whether pods use something else than when it was last fetched.

@@ -50,6 +50,7 @@ pub(super) fn retrofit(
     object: &PullThroughRule,
     template: &Desired,
     (place, claimed): (&Place<'_>, &BTreeMap<RepositoryName, String>),
+    world: &World,
 ) -> Result<Option<retrofit::Desired>, Stopped> {
     const FIELD: &str = "spec.retrofit";
     if object.spec.retrofit == Toggle::Disabled {
@@ -77,7 +78,7 @@ pub(super) fn retrofit(
         encryption: settings.encryption.clone(),
         policy: or_absent(settings.policy.clone(), put(Document::RepositoryPolicy)),
         lifecycle: or_absent(settings.lifecycle.clone(), put(Document::LifecyclePolicy)),
-        safety: Safety::default(),
+        safety: safety(object, settings.lifecycle.as_ref(), world),
         tags: settings.tags.clone(),
         retired_tags: record.tag_keys.into_iter().filter(is_retired).collect(),
         claimed: claimed.keys().cloned().collect(),
@@ -87,6 +88,20 @@ pub(super) fn retrofit(
             Unread::Unknown
         },
     }))
+}
+
+/// How far the lifecycle policy may go; of none there is nothing to say.
+fn safety(
+    object: &PullThroughRule,
+    document: Option<&document::Document>,
+    world: &World,
+) -> Safety {
+    let said = object.spec.repository_template.as_ref();
+    let named = said.and_then(|it| it.lifecycle_policy_ref.as_ref());
+    match (named.and_then(|it| world.lifecycle(&it.name)), document) {
+        (Some(policy), Some(document)) => lifecycle::safety(policy, document, None),
+        _ => Safety::default(),
+    }
 }
 
 /// What was put there and nobody asks for any more is to go.

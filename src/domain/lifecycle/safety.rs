@@ -128,31 +128,47 @@ impl fmt::Display for InUse {
 /// Whether a policy may be put: nothing that pods use may go, and no more than the budget allows
 /// unless a person approved of this very document.
 pub fn judge(preview: &Preview, used: &Used, safety: &Safety) -> Verdict {
-    if let Some(in_use) = in_use(preview, used) {
+    let found = (preview.counts(), in_use(preview, used));
+    recall(&preview.document, found, safety)
+}
+
+/// The same of a preview of which only these are remembered: how much would be taken, and what of it
+/// is in use.
+pub fn recall(
+    document: &Document,
+    (counts, in_use): (Counts, Option<InUse>),
+    safety: &Safety,
+) -> Verdict {
+    if let Some(in_use) = in_use {
         return Verdict::InUse(in_use);
     }
-    let approved = safety.approved.as_deref() == Some(preview.document.hash().as_str());
-    if approved || safety.budget.allows(preview.counts()) {
+    let approved = safety.approved.as_deref() == Some(document.hash().as_str());
+    if approved || safety.budget.allows(counts) {
         Verdict::Safe
     } else {
         Verdict::OverBudget
     }
 }
 
-/// The indexes whose images decide whether something in use is taken: those that are taken, since a
-/// node may run one of their images, and those in use, since a node needs one of their images.
+/// The indexes whose images decide whether something in use is taken: those that are taken, where a
+/// node runs an image that may be theirs, and those in use, where an image is taken that may be theirs.
+/// To look into an index may count as a pull of it, so no others are looked into.
 pub fn indexes_that_matter(
     taken: &[Taken],
     inventory: &Inventory,
     used: &Used,
 ) -> BTreeSet<String> {
-    if used.is_empty() || taken.is_empty() {
-        return BTreeSet::new();
+    let is_index = |it: &&String| inventory.indexes.contains(*it);
+    let taken = || taken.iter().map(|it| &it.digest);
+    let used = || inventory.used(used).map(|(digest, _)| digest);
+    let mut matter = BTreeSet::new();
+    if used().any(|it| !is_index(&it)) {
+        matter.extend(taken().filter(is_index).cloned());
     }
-    let taken = taken.iter().map(|it| &it.digest);
-    let concerned = taken.chain(inventory.used(used).map(|(digest, _)| digest));
-    let indexes = concerned.filter(|it| inventory.indexes.contains(*it));
-    indexes.cloned().collect()
+    if taken().any(|it| !is_index(&it)) {
+        matter.extend(used().filter(is_index).cloned());
+    }
+    matter
 }
 
 /// The first image in use that would be taken, in order of digest; ECR's own order is its own.

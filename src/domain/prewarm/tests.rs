@@ -36,6 +36,22 @@ fn check(rule: &Rule, references: &[&str], expected: &Expect) {
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 #[test]
+fn names_lead_to_the_cache_and_back() {
+    for (prefix, upstream_prefix, path, name) in [
+        ("hub", "ROOT", "library/nginx", "hub/library/nginx"),
+        ("hub", "library", "library/nginx", "hub/nginx"),
+        ("ROOT", "ROOT", "library/nginx", "library/nginx"),
+    ] {
+        let rule = rule(prefix, upstream_prefix);
+        let cached = rule.cached(path).unwrap();
+        assert_eq!(cached.as_str(), name);
+        assert_eq!(rule.upstream_of(&cached).unwrap(), path);
+    }
+    let elsewhere = "hubs/library/nginx".parse().unwrap();
+    assert_eq!(rule("hub", "ROOT").upstream_of(&elsewhere), None);
+}
+
+#[test]
 fn what_pods_use_is_wanted_by_its_name_in_the_cache() {
     let digest = format!("grafana/grafana@{DIGEST}");
     check(

@@ -76,12 +76,20 @@ fn check(desired: &Desired, observed: &Repositories, expected: &Expect) {
         in_step,
         differing,
         to_settle,
+        waiting,
     } = survey(desired, &rules, observed);
-    let names: Vec<&str> = to_settle.iter().map(RepositoryName::as_str).collect();
-    expected.assert_eq(&format!(
-        "{in_step} in step, {differing} differing, to settle: {}",
+    let names = |of: &[RepositoryName]| {
+        let names: Vec<&str> = of.iter().map(RepositoryName::as_str).collect();
         names.join(" ")
-    ));
+    };
+    let mut text = format!(
+        "{in_step} in step, {differing} differing, to settle: {}",
+        names(&to_settle)
+    );
+    if !waiting.is_empty() {
+        text = format!("{text}, waiting: {}", names(&waiting));
+    }
+    expected.assert_eq(&text);
 }
 
 #[test]
@@ -154,7 +162,24 @@ fn documents_that_nobody_has_read_are_read_unless_status_says_that_they_were_put
     check(
         &unknown,
         &repositories([("hub/a", read(keep(9))), ("hub/b", read(keep(5)))]),
-        &expect!["1 in step, 1 differing, to settle: "],
+        &expect!["1 in step, 0 differing, to settle: , waiting: hub/b"],
+    );
+}
+
+#[test]
+fn a_repository_that_only_its_lifecycle_policy_is_missing_from_waits_and_blocks_no_other() {
+    let without = |owner| Observed {
+        lifecycle: Reading::Absent,
+        ..observed(owner)
+    };
+    check(
+        &desired(),
+        &repositories([
+            ("hub/adopted", without(Some(owner("u2")))),
+            ("hub/new", without(None)),
+            ("hub/settled", observed(Some(owner("u2")))),
+        ]),
+        &expect!["1 in step, 0 differing, to settle: hub/new, waiting: hub/adopted"],
     );
 }
 

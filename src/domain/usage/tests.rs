@@ -154,3 +154,33 @@ fn what_is_used_by_two_names_of_one_repository_is_joined() {
         .clone();
     assert_eq!(lines(&used.and(old.of_source(&source))), ["1: a/1, a/2"]);
 }
+
+/// 250 deployments of 20 pods: each runs its own image by tag and digest, and one of ten proxies.
+#[test]
+fn of_5000_pods_every_use_is_known_and_each_pod_is_counted_once() {
+    const PODS: usize = 5000;
+    let pods: Vec<Pod> = (0..PODS)
+        .map(|it| {
+            let (deployment, proxy) = (it / 20, it % 10);
+            let tag = format!("{ECR}:{deployment}");
+            let id = format!("{ECR}@sha256:{deployment:064x}");
+            let mut pod = pod(&format!("ns-{}/pod-{it:04}", it % 7), &[&tag], Some(id));
+            pod.images.push(Image {
+                references: vec![format!("envoyproxy/envoy:{proxy}")],
+                id: None,
+            });
+            pod
+        })
+        .collect();
+    let usage = Usage::of_pods(&pods);
+    let used = usage.of(&registry(), &"payments/api".parse().unwrap());
+    assert_eq!((used.tags.len(), used.digests.len()), (250, 250));
+    let of_deployment = used.tags.values().chain(used.digests.values());
+    assert!(of_deployment.clone().all(|it| it.count == 20));
+    assert!(of_deployment.clone().all(|it| it.some.len() == NAMED));
+    let proxies = usage.named("docker.io", "envoyproxy/envoy");
+    assert!(proxies.tags.values().all(|it| it.count == PODS / 10));
+    assert_eq!((proxies.tags.len(), proxies.digests.len()), (10, 0));
+    let backwards = Usage::of_pods(pods.iter().rev());
+    assert_eq!(backwards, usage, "whatever order they come in");
+}

@@ -210,19 +210,20 @@ fn an_index_in_use_keeps_its_children_and_a_child_in_use_its_index() {
 }
 
 #[test]
-fn only_indexes_that_are_taken_or_in_use_have_to_be_looked_into() {
+fn only_indexes_are_looked_into_that_may_be_of_what_is_taken_and_used() {
     let mut preview = preview(10, 0..3);
     preview.inventory.indexes = [1, 5, 6].map(digest).into();
     let matter = |used| indexes_that_matter(&preview.taken, &preview.inventory, &used);
-    assert_eq!(matter(of_digest(5)), [1, 5].map(digest).into());
-    assert_eq!(matter(used(&[":v6".to_owned()])), [1, 6].map(digest).into());
+    assert_eq!(matter(of_digest(5)), [digest(5)].into());
+    assert_eq!(matter(used(&[":v6".to_owned()])), [digest(6)].into());
     assert_eq!(matter(of_digest(9)), [digest(1)].into());
+    let both = used(&[":v6".to_owned(), format!("@{}", digest(9))]);
+    assert_eq!(matter(both), [1, 6].map(digest).into());
     assert_eq!(matter(Used::default()), BTreeSet::new());
-    assert_eq!(
-        indexes_that_matter(&[], &preview.inventory, &of_digest(5)),
-        BTreeSet::new(),
-        "nothing is taken"
-    );
+    let of = |taken, used| indexes_that_matter(taken, &preview.inventory, &used);
+    assert_eq!(of(&[], of_digest(5)), BTreeSet::new());
+    let index = [taken(1, ActionType::Expire)];
+    assert_eq!(of(&index, of_digest(5)), BTreeSet::new());
 }
 
 #[test]
