@@ -66,6 +66,13 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
+    /// Who leads no more tells of nothing.
+    pub fn clear(&self) {
+        let Self { held, in_use } = self;
+        held.set(0);
+        in_use.set(0);
+    }
+
     fn register(&self, registry: &mut Registry) {
         let Self { held, in_use } = self;
         registry.register(
@@ -165,3 +172,6 @@ impl Meters {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,6 +215,7 @@ async fn lead(
     }
     cx.meters.leading.set(0);
     cx.meters.reachable.clear();
+    cx.meters.lifecycle.clear();
 }
 
 async fn context(args: &Args, client: &Client, settings: Settings) -> Context {
