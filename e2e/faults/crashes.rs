@@ -241,6 +241,11 @@ async fn epilogue(case: &Case, operator: Operator, progress: &Progress) -> Value
         case.until(environment, "looked through for permissions", allowed)
             .await;
     }
+    let retrofitted = |it: Option<&Value>| {
+        it.is_some_and(|it| it["status"]["targets"][0]["record"]["retrofit"]["retrofitted"] == 1)
+    };
+    let rule = ("PullThroughRule", "hub");
+    case.until(rule, "what it made in line", retrofitted).await;
     oracle::quiet(case, &operator, &[DEV, PROD]).await;
     oracle::counts(case, progress);
     let end = oracle::end(case).await;

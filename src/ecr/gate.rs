@@ -22,8 +22,14 @@ const UNDER_WAY: usize = 32;
 /// A registry that objected to our rate this recently is called throttled.
 const RECENTLY: Duration = Duration::from_secs(60);
 
-/// Turns of one call that AWS throttles; what comes then is for whoever asked to decide.
-const TURNS: u32 = 3;
+/// Turns of one call that AWS throttles; what comes then is for whoever asked to decide. An edit has
+/// more: while it waits for its next one, all others wait behind it.
+const fn turns(priority: Priority) -> u32 {
+    match priority {
+        Priority::Edit => 12,
+        Priority::Create | Priority::Repair | Priority::Sweep => 3,
+    }
+}
 
 /// A call under way.
 pub(super) type Sent<'a, T, E> = BoxFuture<'a, Result<T, SdkError<E, HttpResponse>>>;
@@ -72,14 +78,14 @@ impl Gate {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let mut turns = 1;
+        let mut turn = 1;
         let answer = loop {
             let answer = self.pass(operation, priority, send).await;
             let throttled = |it: &Error| it.kind == ErrorKind::Throttled;
-            if turns == TURNS || !answer.as_ref().is_err_and(throttled) {
+            if turn == turns(priority) || !answer.as_ref().is_err_and(throttled) {
                 break answer;
             }
-            turns += 1;
+            turn += 1;
         };
         self.counted(operation, answer)
     }
