@@ -127,6 +127,7 @@ async fn an_index_is_kept_while_a_pod_uses_an_image_of_it(scene: &Scene) {
 
     let host = format!("{STAGE}.dkr.ecr.{REGION}.amazonaws.com");
     pod(scene, "arm", &format!("{host}/{INDEXED}@{}", digests[1])).await;
+    scene.account_swept_twice(scene.now(), STAGE).await; // meanwhile the pod is known
     policy(
         scene,
         "daily",
@@ -231,6 +232,7 @@ async fn what_pods_use_is_not_archived(scene: &Scene) {
     scene.by_hand(PROD, "BatchGetImage", pull).await;
     let host = format!("{PROD}.dkr.ecr.{REGION}.amazonaws.com");
     pod(scene, "old", &format!("{host}/{COLD}:v1")).await;
+    scene.account_swept_twice(scene.now(), PROD).await; // meanwhile the pod is known
     policy(scene, "cold", &[not_pulled_for_a_month()], json!({})).await;
     let since = scene.now();
     let with_policy = json!({"lifecyclePolicyRef": {"name": "cold"}});

@@ -256,6 +256,7 @@ async fn a_preview_of_somebody_else_is_waited_for(scene: &Scene) {
         "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1},
         "action": {"type": "expire"},
     }]});
+    scene.account_swept_twice(scene.now(), STAGE).await; // no preview of ours is under way
     clock.stop(); // so that it stays under way
     let parameters = json!({"repositoryName": OBJECT, "lifecyclePolicyText": theirs.to_string()});
     scene

@@ -66,6 +66,7 @@ pub async fn follow(client: Client, known: &Known) {
             },
             () = publish => {
                 pods.due = None;
+                pods.told = Some(Instant::now());
                 debug!(pods = pods.known.len(), "what pods use has changed");
                 let usage = Usage::of_pods(pods.known.values());
                 known.0.send_replace(Some(Arc::new(usage)));
@@ -82,9 +83,17 @@ struct Pods {
     listing: BTreeMap<String, Pod>,
     /// When to tell what they use; `None` while nothing has changed.
     due: Option<Instant>,
+    /// When it was told last.
+    told: Option<Instant>,
 }
 
 impl Pods {
+    /// At once after a rest: whoever is about to put a lifecycle policy should know of this pod.
+    fn soon(&self) -> Instant {
+        let now = Instant::now();
+        self.told.map_or(now, |told| now.max(told + SETTLING))
+    }
+
     fn take(&mut self, event: Event<wire::Pod>) {
         let before = self.due;
         match event {
@@ -100,12 +109,12 @@ impl Pods {
                 let same = self.known.get(&pod.name) == Some(&pod);
                 if !same {
                     self.known.insert(pod.name.clone(), pod);
-                    self.due = before.or_else(|| Some(Instant::now() + SETTLING));
+                    self.due = before.or_else(|| Some(self.soon()));
                 }
             }
             Event::Delete(wire::Pod { pod, .. }) => {
                 if self.known.remove(&pod.name).is_some() {
-                    self.due = before.or_else(|| Some(Instant::now() + SETTLING));
+                    self.due = before.or_else(|| Some(self.soon()));
                 }
             }
         }
