@@ -142,12 +142,12 @@ impl Registry {
     }
 
     async fn tags(&self, arn: &str) -> Result<Tags, Error> {
+        const CALL: Operation = Operation::ListTagsForResource;
         let send = self.session.read.list_tags_for_resource();
         let send = send.resource_arn(arn);
-        let answer = self
-            .call(Operation::ListTagsForResource, || send.clone().send())
-            .await?;
-        let tags = answer.tags.unwrap_or_default();
+        let answer = self.call(CALL, || send.clone().send()).await?;
+        // Without its tags a repository of ours would be taken for nobody's, and left for good.
+        let tags = self.items(CALL, answer.tags)?;
         Ok(tags.into_iter().map(|it| (it.key, it.value)).collect())
     }
 
