@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use ecr_operator::api;
 use ecr_operator::commands::demo::hand::Hand;
@@ -23,6 +24,9 @@ use crate::{crds, plane};
 
 /// The kind that is namespaced.
 pub(super) const REPOSITORY: &str = "ImageRepository";
+
+/// How often everything is looked at with [`Sweeps::Often`].
+pub(super) const PERIOD: Duration = Duration::from_millis(200);
 
 /// What is upstream of every cache.
 const SEED: &str = r#"{upstreams: {registry-1.docker.io: {images: ["library/redis:7.4"]}}}"#;
@@ -108,8 +112,8 @@ impl Case {
     /// What an operator is, for one that differs in something.
     pub(super) fn role(&self, sweeps: Sweeps) -> Role {
         let period = match sweeps {
-            Sweeps::Never => "24h",
-            Sweeps::Often => "200ms",
+            Sweeps::Never => "24h".to_owned(),
+            Sweeps::Often => format!("{}ms", PERIOD.as_millis()),
         };
         Role {
             case: self.name.clone(),

@@ -10,7 +10,7 @@ use ecr_operator::emulator::Entry;
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
-use super::case::{Case, REPOSITORY};
+use super::case::{Case, PERIOD, REPOSITORY};
 use super::operator::Operator;
 use super::play::{Progress, left};
 
@@ -168,33 +168,52 @@ pub(super) async fn quiet(case: &Case, operator: &Operator, accounts: &[&str]) {
         let (since, before) = (case.now(), operator.view.writes());
         swept(case, accounts).await;
         if case.writes(since).is_empty() && operator.view.writes() == before {
-            return little_is_read(case, since, accounts);
+            return little_is_read(case, since);
         }
     }
     let (writes, view) = (case.writes(0), operator.view.writes());
     panic!("{} does not come to rest: {writes:#?} {view:#?}", case.name);
 }
 
-fn little_is_read(case: &Case, since: u64, accounts: &[&str]) {
-    let reads = case.emulator.journal().since(since);
-    let sweeps = reads.iter().filter(|it| is_list(it)).count() + accounts.len();
-    let names = reads
-        .iter()
-        .filter_map(|it| it.parameters["repositoryName"].as_str());
-    let wholes = reads
-        .iter()
-        .filter(|it| it.parameters["repositoryName"].is_null());
-    let wholes = wholes.map(|it| (&it.account, &it.region, &it.operation));
-    // A sweep asks once for each list and for whatever a registry has one of, and reads two documents
-    // of each repository. There are pages, and sessions that end.
-    let most = sweeps
-        * (1 + wholes.collect::<BTreeSet<_>>().len() + 2 * names.collect::<BTreeSet<_>>().len());
-    assert!(
-        reads.len() <= most,
-        "{}: {} reads in {sweeps} sweeps",
-        case.name,
-        reads.len()
-    );
+/// Each operator, in each registry, reads what its own sweeps need.
+fn little_is_read(case: &Case, since: u64) {
+    let mut read: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for entry in case.emulator.journal().since(since) {
+        let registry = (entry.caller.clone(), entry.region.clone());
+        read.entry(registry).or_default().push(entry);
+    }
+    for (registry, reads) in read {
+        // One may have been under way already.
+        let sweeps = 1 + sweeps(&reads);
+        let mut said: BTreeMap<_, usize> = BTreeMap::new();
+        for entry in &reads {
+            let name = entry.parameters["repositoryName"].as_str();
+            *said.entry((&*entry.operation, name)).or_default() += 1;
+        }
+        let names: BTreeSet<_> = said.keys().filter_map(|(_, name)| *name).collect();
+        let wholes = said.keys().filter(|(_, name)| name.is_none()).count();
+        // A sweep asks once for each list and for whatever a registry has one of, and reads two
+        // documents of each repository. There are pages, and sessions that end.
+        let most = sweeps * (1 + wholes + 2 * names.len());
+        assert!(
+            reads.len() <= most,
+            "{}: {registry:?} has {} reads in {sweeps} sweeps: {said:#?}",
+            case.name,
+            reads.len()
+        );
+    }
+}
+
+/// How often the registry was swept, at most.
+fn sweeps(reads: &[Entry]) -> usize {
+    let lists = reads.iter().filter(|it| is_list(it)).count();
+    if lists > 0 {
+        return lists;
+    }
+    // One without repositories of ours is not listed; its settings are looked at in every period.
+    let [first, .., last] = reads else { return 1 };
+    let passed = last.time.duration_since(first.time).as_millis();
+    usize::try_from(passed / PERIOD.as_millis().cast_signed()).unwrap() + 1
 }
 
 /// Whether the whole registry is listed with it.
