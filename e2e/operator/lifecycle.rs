@@ -175,11 +175,11 @@ async fn nothing_moves_while_it_waits(scene: &Scene) {
     scene.is_quiet().await;
     assert_eq!(versions().await, before);
     let mut previews = scene.stage.emulator.journal().since(since);
-    previews.retain(|it| it.operation.contains("Preview"));
-    assert_eq!(
-        previews,
-        [],
-        "a held policy is not asked about in each sweep"
+    previews.retain(|it| it.operation == "StartLifecyclePolicyPreview");
+    // A look may have been under way.
+    assert!(
+        previews.len() < 2,
+        "a held policy is not asked about in each sweep: {previews:#?}"
     );
 }
 
