@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::{Context, Stop};
 use crate::api::conditions::Reason;
-use crate::desired::{self, Destinations, Stopped};
+use crate::desired::{self, Destinations, Environment, Stopped, World};
 use crate::domain::facts::{Facts, Images};
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr;
@@ -186,12 +186,8 @@ fn in_order(
 
 /// The policy's registry, through whichever environment declares it.
 async fn sign_in(cx: &Context, registry: &Registry) -> Result<ecr::Registry, Stop> {
-    let world = cx.world.load_full();
-    let environments = world
-        .environments()
-        .filter_map(|it| desired::environment(it, &world).ok());
-    let mut environments = environments.filter(|it| it.registries.contains(registry));
-    match environments.next() {
+    let environment = declaring(registry, &cx.world.load_full());
+    match environment {
         Some(environment) => cx
             .sign_in(&environment, registry)
             .await
@@ -204,4 +200,10 @@ async fn sign_in(cx: &Context, registry: &Registry) -> Result<ecr::Registry, Sto
             message: format!("no usable EnvironmentAccount declares {registry}"),
         })),
     }
+}
+
+fn declaring(registry: &Registry, world: &World) -> Option<Environment> {
+    let environments = world.environments();
+    let mut environments = environments.filter_map(|it| desired::environment(it, world).ok());
+    environments.find(|it| it.registries.contains(registry))
 }

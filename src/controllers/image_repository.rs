@@ -75,8 +75,7 @@ impl Reconcile for ImageRepository {
             let done = release::deleted(self, cx).await;
             return done.of(self.resource_version());
         }
-        let world = cx.world.load_full();
-        let targets = desired::repository(self, &world);
+        let (targets, contested) = wanted(self, &cx.world.load_full());
         let before = match record::before(self, cx, &targets).await {
             Ok(before) => before,
             Err(error) => {
@@ -89,7 +88,6 @@ impl Reconcile for ImageRepository {
             join_all(targets.into_iter().map(|it| settle_target(self, cx, it))),
             join_all(left.iter().map(|it| release::target(self, cx, it))),
         );
-        let contested = contested(self, &world);
         let done = status::done(
             (self, &contested),
             &before.targets,
@@ -99,6 +97,13 @@ impl Reconcile for ImageRepository {
         );
         done.of(before.version)
     }
+}
+
+/// What the object asks for, and why claims of it on old names are not in force. Both at once, so that
+/// nobody holds the world while calls wait for their turn: hundreds of them would keep as many of its
+/// versions in memory.
+fn wanted(object: &ImageRepository, world: &World) -> (Vec<Result<Target, Stopped>>, Vec<Stopped>) {
+    (desired::repository(object, world), contested(object, world))
 }
 
 /// Why claims of this object on old names are not in force.

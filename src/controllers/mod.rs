@@ -99,21 +99,24 @@ impl Context {
         environment: &EnvironmentName,
         registry: &Registry,
     ) -> Result<ecr::Registry, Stop> {
-        let world = self.world.load_full();
-        let object = world.environment(environment.as_str()).ok_or_else(|| {
-            Stop::Stopped(Stopped {
-                environment: environment.to_string(),
-                region: None,
-                reason: Reason::EnvironmentNotFound,
-                field: "spec.environments".to_owned(),
-                message: format!("there is no EnvironmentAccount {environment}: create it"),
-            })
-        })?;
-        let environment = desired::environment(object, &world).map_err(Stop::Stopped)?;
+        let environment = named(environment, &self.world.load_full()).map_err(Stop::Stopped)?;
         self.sign_in(&environment, registry)
             .await
             .map_err(Stop::Failed)
     }
+}
+
+fn named(environment: &EnvironmentName, world: &World) -> Result<Environment, Stopped> {
+    let object = world
+        .environment(environment.as_str())
+        .ok_or_else(|| Stopped {
+            environment: environment.to_string(),
+            region: None,
+            reason: Reason::EnvironmentNotFound,
+            field: "spec.environments".to_owned(),
+            message: format!("there is no EnvironmentAccount {environment}: create it"),
+        })?;
+    desired::environment(object, world)
 }
 
 /// What an environment's account is called as.

@@ -120,8 +120,10 @@ async fn let_go(
     (environment, registry): (&EnvironmentName, &Registry),
     name: &RepositoryName,
 ) -> Result<String, Stop> {
-    let world = cx.world.load_full();
-    let deletion = desired::deletion(object, environment, &world, Timestamp::now());
+    let deletion = {
+        let world = cx.world.load();
+        desired::deletion(object, environment, &world, Timestamp::now())
+    };
     let registry = cx.registry(environment, registry).await?.at(Priority::Edit);
     live::confirm(cx, object).await?;
     let what = carry_out(&registry, &deletion, name).await;
