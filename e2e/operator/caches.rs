@@ -235,7 +235,12 @@ async fn a_secret_made_again_is_one_call_a_registry(scene: &Scene) {
 }
 
 async fn what_somebody_else_made_is_left_alone(scene: &Scene) {
-    let theirs = json!({"prefix": "quay", "description": "by terraform", "appliedFor": ["PULL_THROUGH_CACHE"]});
+    let theirs = json!({
+        "prefix": "quay",
+        "description": "by terraform",
+        "appliedFor": ["PULL_THROUGH_CACHE"],
+        "imageTagMutability": "IMMUTABLE",
+    });
     scene
         .by_hand(STAGE, "CreateRepositoryCreationTemplate", theirs)
         .await;

@@ -148,8 +148,9 @@ pub struct PullThroughRuleSpec {
     pub roles: Vec<Role>,
     /// What the repositories are given that the cache makes from now on, as an ECR repository
     /// creation template under ecrRepositoryPrefix. Those that exist stay as they are. A template of
-    /// somebody else under the same prefix is a conflict, and left alone. Taking this field away takes
-    /// our template away. It stays, as the rule does, when this object is deleted or an environment is
+    /// somebody else under the same prefix is ours once this says the same, which changes nothing; as
+    /// long as it says anything else, that is a conflict, and the template is left alone. Taking this
+    /// field away takes our template away. It stays, as the rule does, when this object is deleted or an environment is
     /// taken out of environments, so that a cache which still serves pods goes on making repositories
     /// the same way. Default: none, by which ECR makes them mutable, AES256 and without policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]

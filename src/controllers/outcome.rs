@@ -198,7 +198,7 @@ pub fn of_rule_refusal(refusal: &pull_through::Refusal) -> Reason {
 /// What a refusal of a repository creation template means; its own sentence says the rest.
 pub fn of_template_refusal(refusal: &template::Refusal) -> Reason {
     match refusal {
-        template::Refusal::Foreign { .. } => Reason::Conflict,
+        template::Refusal::Foreign { .. } | template::Refusal::Managed { .. } => Reason::Conflict,
         template::Refusal::Missing(_) => Reason::Missing,
     }
 }

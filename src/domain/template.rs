@@ -18,6 +18,9 @@ pub use plan::{Change, Plan, Refusal, plan};
 /// What a template of ours is for, in ECR's word, and for nothing else.
 pub const APPLIED_FOR: &str = "PULL_THROUGH_CACHE";
 
+/// How the description of a template begins that an object manages, of whatever cluster.
+const SIGNED: &str = "managed by ecr-operator.dev: ";
+
 /// The longest description that ECR takes.
 const LONGEST_DESCRIPTION: usize = 256;
 
@@ -168,9 +171,7 @@ fn signature(owner: &Owner) -> String {
         object,
         uid,
     } = owner;
-    let of = |object: &str| {
-        format!("managed by ecr-operator.dev: cluster {cluster}, object {object}, uid ")
-    };
+    let of = |object: &str| format!("{SIGNED}cluster {cluster}, object {object}, uid ");
     let plain = of(object);
     if plain.len() + uid.len() <= LONGEST_DESCRIPTION {
         return plain;

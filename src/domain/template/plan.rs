@@ -1,10 +1,11 @@
 //! From the desired settings and the registry's templates to the call that closes the gap. A
-//! template that is not ours is left as it is: a second one under its prefix cannot be.
+//! template that is not ours is left as it is: a second one under its prefix cannot be. One that is
+//! as desired is taken over by that alone, unless another object manages it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{APPLIED_FOR, Desired, Observed, Settings, Template, description, signature};
+use super::{APPLIED_FOR, Desired, Observed, SIGNED, Settings, Template, description, signature};
 use crate::domain::pull_through::{Prefix, RoleArn};
 use crate::domain::repository::{Difference, Encryption, Management, Mutability, Reading, Setting};
 use crate::domain::{lifecycle, policy};
@@ -35,16 +36,27 @@ pub enum Change {
 /// Something desired that is not done, and why.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
-    /// There is a template of this prefix that somebody else made.
+    /// There is a template of this prefix that somebody else made, and it is not as desired.
     #[error(
         "the registry has a repository creation template for {prefix} that this object did not \
-         make (its description: {description:?}): delete it, or take repositoryTemplate out of \
-         the spec"
+         make (its description: {description:?}): say the same once to take it over, delete it, or \
+         take repositoryTemplate out of the spec"
     )]
     Foreign {
         /// Its prefix.
         prefix: Prefix,
         /// Its description.
+        description: String,
+    },
+    /// There is a template of this prefix that another object manages, as desired or not.
+    #[error(
+        "the registry has a repository creation template for {prefix} that is {description}: remove \
+         one of the two objects, or take repositoryTemplate out of one"
+    )]
+    Managed {
+        /// Its prefix.
+        prefix: Prefix,
+        /// Its description, which says by whom.
         description: String,
     },
     /// Observe mode, and there is no such template.
@@ -96,15 +108,14 @@ fn correct(desired: &Desired, settings: &Settings, observed: &Observed) -> Plan 
         return plan;
     }
     if !is_ours(desired, observed) {
-        plan.refusals.push(Refusal::Foreign {
-            prefix: desired.prefix.clone(),
-            description: observed.description.clone(),
-        });
+        plan.refusals.extend(refusal(&plan, desired, observed));
         return plan;
     }
     let description = description(&desired.owner);
-    // An object of a file has no uid yet.
-    if observed.description != description && !desired.owner.uid.is_empty() {
+    let is_named = observed.description.starts_with(&signature(&desired.owner));
+    // An object of a file has no uid yet; and what was taken over keeps its description as long as
+    // nothing else of it changes.
+    if is_named && observed.description != description && !desired.owner.uid.is_empty() {
         plan.differs("owner", &observed.description, &description);
     }
     if !plan.differences.is_empty() {
@@ -113,6 +124,23 @@ fn correct(desired: &Desired, settings: &Settings, observed: &Observed) -> Plan 
             .push(Change::UpdateRepositoryCreationTemplate(template));
     }
     plan
+}
+
+/// Why a template that is not ours is not taken over; `None`: it is as desired already, and nobody
+/// says that it is theirs, so that to say the same once is to take it over.
+fn refusal(plan: &Plan, desired: &Desired, observed: &Observed) -> Option<Refusal> {
+    let (prefix, description) = (desired.prefix.clone(), observed.description.clone());
+    if observed.description.starts_with(SIGNED) {
+        return Some(Refusal::Managed {
+            prefix,
+            description,
+        });
+    }
+    let differs = !plan.differences.is_empty();
+    differs.then_some(Refusal::Foreign {
+        prefix,
+        description,
+    })
 }
 
 /// By its description, under whatever uid, or by being exactly what status says that we put.

@@ -178,30 +178,57 @@ fn ours_under_a_dead_uid_is_taken_up() {
 }
 
 #[test]
-fn anothers_is_a_conflict_and_untouched_equal_or_not() {
-    let foreign = expect![[r#"
-        refused: the registry has a repository creation template for docker-hub that this object did not make (its description: "by terraform"): delete it, or take repositoryTemplate out of the spec"#]];
+fn anothers_is_a_conflict_and_untouched_where_it_differs() {
+    let immutable = Settings {
+        mutability: Some(Mutability::Immutable),
+        ..Settings::default()
+    };
     check(
-        &desired(Setting::Present(full())),
-        &there(full(), "by terraform"),
-        &foreign,
+        &desired(Setting::Present(Settings::default())),
+        &there(immutable, "by terraform"),
+        &expect![[r#"
+            refused: the registry has a repository creation template for docker-hub that this object did not make (its description: "by terraform"): say the same once to take it over, delete it, or take repositoryTemplate out of the spec
+            repositoryTemplate.imageTagMutability: IMMUTABLE -> MUTABLE"#]],
     );
     check(
         &desired(Setting::Absent),
         &there(full(), "by terraform"),
         &expect![""],
     );
+}
+
+#[test]
+fn one_that_another_object_manages_is_a_conflict_equal_or_not() {
     let sibling = Owner {
         object: "PullThroughRule/hub2".to_owned(),
         ..owner("u2")
     };
-    assert_eq!(
-        plan(
-            &desired(Setting::Present(full())),
-            &there(full(), &description(&sibling))
-        )
-        .changes,
-        []
+    check(
+        &desired(Setting::Present(full())),
+        &there(full(), &description(&sibling)),
+        &expect![
+            "refused: the registry has a repository creation template for docker-hub that is managed by ecr-operator.dev: cluster east, object PullThroughRule/hub2, uid u2: remove one of the two objects, or take repositoryTemplate out of one"
+        ],
+    );
+}
+
+#[test]
+fn who_says_the_same_takes_it_over_without_a_write_and_may_change_it_then() {
+    let theirs = there(full(), "by terraform");
+    let mut desired = desired(Setting::Present(full()));
+    check(&desired, &theirs, &expect![""]);
+    desired.recorded = Some(full().hash()); // as status says from then on
+    check(&desired, &theirs, &expect![""]);
+    desired.settings = Setting::Present(Settings {
+        mutability: None,
+        ..full()
+    });
+    check(
+        &desired,
+        &theirs,
+        &expect![[r#"
+            UpdateRepositoryCreationTemplate
+            repositoryTemplate.imageTagMutability: IMMUTABLE -> MUTABLE"#]],
     );
 }
 
