@@ -9,6 +9,8 @@ use expect_test::{ExpectFile, expect_file};
 use serde_json::Value;
 use tokio::process::Command;
 
+mod registry;
+
 const AWS: &str = include_str!("aws.yaml");
 const OBJECTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/import/objects.yaml");
 

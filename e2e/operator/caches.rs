@@ -1,10 +1,11 @@
 //! The life of a pull-through cache: what it makes, what it had made, and what pods use of it.
 
+use ecr_operator::commands::demo::hand::Hand;
 use ecr_operator::emulator::Entry;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, subject};
-use super::{DEV, PROD, REGION, STAGE};
+use super::{DEV, PROD, REGION, STAGE, importing};
 use crate::rights::{self, Story};
 
 const HUB: &str = "pullthroughrules.ecr-operator.dev hub";
@@ -26,6 +27,7 @@ async fn a_cache_makes_repositories_as_its_rule_says_and_brings_the_old_ones_in_
     without_its_field_the_template_goes_and_nothing_else(&scene).await;
     scene.is_quiet().await;
     the_cache_stays_when_its_object_goes(&scene).await;
+    what_a_cache_has_is_taken_over_without_a_write(&scene).await;
     rights::check(Story::Caches, &scene.stage);
     operator.alive().unwrap();
 }
@@ -321,4 +323,54 @@ async fn the_cache_stays_when_its_object_goes(scene: &Scene) {
     scene.gone(HUB).await;
     assert_eq!(rules().await, before);
     assert_eq!(scene.ledger(since), Vec::<String>::new());
+}
+
+/// Rules and templates that are there from before are written down, applied, and ours then.
+async fn what_a_cache_has_is_taken_over_without_a_write(scene: &Scene) {
+    let template = json!({
+        "prefix": "hub",
+        "description": "made by hand",
+        "appliedFor": ["PULL_THROUGH_CACHE"],
+        "imageTagMutability": "IMMUTABLE",
+    });
+    for region in [REGION, REPLICA] {
+        let hand = Hand {
+            region,
+            ..scene.hand(DEV)
+        };
+        let made = hand
+            .ecr("CreateRepositoryCreationTemplate", &template)
+            .await;
+        made.unwrap();
+    }
+    let ours = |it: &str| it.contains("kind: PullThroughRule") && it.contains("name: hub\n");
+    let manifest = importing::imported(scene, "dev", ours).await;
+    assert!(manifest.contains("mode: IMMUTABLE"), "{manifest}");
+    let since = scene.now();
+    scene.apply(&manifest).await;
+    scene.ready(HUB).await;
+    let mut last = scene.now();
+    for _ in 0..2 {
+        for region in [REGION, REPLICA] {
+            let looked = |it: &Entry| {
+                (it.sequence > last && it.account == DEV && it.region == region)
+                    && it.operation == "DescribeRepositoryCreationTemplates"
+            };
+            last = scene.heard("look at the templates", looked).await.sequence;
+        }
+    }
+    assert_eq!(scene.ledger(since), Vec::<String>::new());
+
+    let edit = json!({"repositoryTemplate": {"imageTagMutability": {"mode": "MUTABLE"}}});
+    scene.edit(HUB, edit).await;
+    for region in [REGION, REPLICA] {
+        let updated = |it: &Entry| {
+            (it.sequence > since && it.account == DEV && it.region == region)
+                && it.operation == "UpdateRepositoryCreationTemplate"
+        };
+        scene.heard("update of what is ours now", updated).await;
+    }
+    scene.ready(HUB).await;
+    let updates = ["dev hub UpdateRepositoryCreationTemplate"; 2];
+    assert_eq!(scene.ledger(since), updates);
 }

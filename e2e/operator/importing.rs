@@ -11,7 +11,8 @@ pub(super) async fn what_an_account_has_is_taken_over_with_owner_tags_alone(scen
     scene.namespace("old").await;
     made_by_hand(scene).await;
     let since = scene.now();
-    let manifests = imported(scene, "old").await;
+    let ours = |it: &str| it.contains("kind: LifecyclePolicy") || it.contains("namespace: old\n");
+    let manifests = imported(scene, "prod", ours).await;
     assert_eq!(
         manifests.matches("kind: LifecyclePolicy").count(),
         1,
@@ -79,11 +80,15 @@ async fn made_by_hand(scene: &Scene) {
     scene.by_hand(PROD, "SetRepositoryPolicy", put).await;
 }
 
-/// What `ecr-operator import` writes of prod for one namespace, from the objects of the cluster; what
-/// other acts have left behind stays theirs.
-async fn imported(scene: &Scene, namespace: &str) -> String {
+/// Those manifests of `ecr-operator import` that are ours, from the objects of the cluster; what other
+/// acts have left behind stays theirs.
+pub(super) async fn imported(
+    scene: &Scene,
+    environment: &str,
+    ours: impl Fn(&str) -> bool,
+) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
-        .args(["import", "--environment=prod", "--cluster-id=east"])
+        .args(["import", "--environment", environment, "--cluster-id=east"])
         .arg(format!("--endpoint-url={}", scene.stage.emulator.url()))
         .env("KUBECONFIG", scene.stage.kubeconfig())
         .env("AWS_ACCESS_KEY_ID", "999999999999")
@@ -96,9 +101,6 @@ async fn imported(scene: &Scene, namespace: &str) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let manifests = String::from_utf8(output.stdout).unwrap();
-    let ours = |it: &&str| {
-        it.contains("kind: LifecyclePolicy") || it.contains(&format!("namespace: {namespace}\n"))
-    };
-    let ours: Vec<&str> = manifests.split("---\n").filter(ours).collect();
-    ours.join("---\n")
+    let ours = manifests.split("---\n").filter(|it| ours(it));
+    ours.collect::<Vec<_>>().join("---\n")
 }

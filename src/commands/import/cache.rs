@@ -1,5 +1,5 @@
 //! A pull-through cache rule as a `PullThroughRule`, which is the same in every region of its
-//! environment.
+//! environment, with the creation template under its prefix.
 
 use std::collections::BTreeSet;
 
@@ -8,21 +8,31 @@ use serde_json::json;
 
 use super::candidate::written;
 use super::found::Found;
-use super::lifecycle::free;
+use super::lifecycle::{Lifecycles, free};
 use super::manifest::Imported;
 use super::review::Ask;
+use super::template;
 use crate::api::pull_through_rule::{Credential, Role};
 use crate::api::{PullThroughRule, PullThroughRuleSpec};
 use crate::desired::{self, Environment, World};
 use crate::domain::pull_through::{self, Observed, Prefix, Source, Upstream};
+use crate::domain::template as domain;
 
-/// An object for each cache rule that has none, and whether it was there for other environments.
+/// A cache rule for which there is to be an object.
+pub(super) struct Rule {
+    pub(super) object: PullThroughRule,
+    pub(super) remarks: Vec<String>,
+    /// Its spec without the template; `None`: it has none.
+    plain: Option<PullThroughRuleSpec>,
+}
+
+/// An object for each cache rule that has none.
 pub(super) fn rules(
     ask: &Ask<'_>,
     world: &World,
     found: &Found,
-    imported: &mut Imported,
-) -> Vec<(PullThroughRule, bool)> {
+    (lifecycles, imported): (&mut Lifecycles, &mut Imported),
+) -> Vec<Rule> {
     let prefixes: BTreeSet<&Prefix> = found.rules.values().flat_map(|it| it.keys()).collect();
     let mut taken: Vec<String> = world.rules().map(|it| it.name_any()).collect();
     let mut rules = Vec::new();
@@ -42,7 +52,8 @@ pub(super) fn rules(
             let name = prefix.as_str().to_lowercase().replace(['/', '_'], "-");
             let name = free(&name, &taken);
             taken.push(name.clone());
-            rules.push((PullThroughRule::new(&name, spec), false));
+            let made = template::of(prefix, found, lifecycles);
+            rules.push(Rule::new(&name, spec, (ask, made)));
             continue;
         };
         let name = rule.name_any();
@@ -55,7 +66,11 @@ pub(super) fn rules(
         } else if let Some(spec) = added(rule, spec) {
             let mut rule = PullThroughRule::clone(rule);
             rule.spec = spec;
-            rules.push((written(rule), true));
+            rules.push(Rule {
+                object: written(rule),
+                remarks: Vec::from_iter(ask.added(true)),
+                plain: None,
+            });
         } else {
             let why = format!("PullThroughRule {name} has that prefix for another upstream");
             imported.leave_out(what(), why);
@@ -64,8 +79,73 @@ pub(super) fn rules(
     rules
 }
 
-/// Whether the rule is as it says in every region.
-pub(super) fn check(
+impl Rule {
+    /// A new object; with its template, where it has one that can be said.
+    fn new(
+        name: &str,
+        plain: PullThroughRuleSpec,
+        (ask, made): (&Ask<'_>, Result<Option<template::Template>, String>),
+    ) -> Self {
+        let mut spec = plain.clone();
+        let with = made.and_then(|made| {
+            let Some(template::Template { said, role }) = made else {
+                return Ok(false);
+            };
+            let role = role.map(|role_arn| Role {
+                environment: ask.environment.name.to_string(),
+                role_arn,
+            });
+            match role {
+                Some(role) if spec.roles.is_empty() => spec.roles.push(role),
+                role if role.is_none() || spec.roles.first() == role.as_ref() => {}
+                _ => return Err("its role is another than the rule's".to_owned()),
+            }
+            spec.repository_template = Some(said);
+            Ok(true)
+        });
+        Self {
+            object: PullThroughRule::new(name, spec),
+            plain: (with == Ok(true)).then_some(plain),
+            remarks: with.err().map(|why| unsaid(&why)).into_iter().collect(),
+        }
+    }
+
+    /// The object that changes nothing in any region: without its template, if it is that which would.
+    ///
+    /// # Errors
+    /// When it would change something in either case.
+    pub(super) fn settle(
+        mut self,
+        ask: &Ask<'_>,
+        found: &Found,
+        world: &World,
+    ) -> Result<(PullThroughRule, Vec<String>), String> {
+        if let Err(why) = check(&self.object, ask, found, world) {
+            self.object.spec = self.plain.take().ok_or_else(|| why.clone())?;
+            check(&self.object, ask, found, world)?;
+            self.remarks.push(unsaid(&why));
+        }
+        Ok((self.object, self.remarks))
+    }
+}
+
+fn unsaid(why: &str) -> String {
+    format!("repositoryTemplate is left unmanaged: {why}")
+}
+
+/// Says which templates are under the prefix of no cache.
+pub(super) fn leave_templates_out(found: &Found, imported: &mut Imported) {
+    let caches: BTreeSet<&Prefix> = found.rules.values().flat_map(|it| it.keys()).collect();
+    let templates = found.templates.values().flat_map(|it| it.keys());
+    let templates: BTreeSet<&Prefix> = templates.filter(|it| !caches.contains(it)).collect();
+    for prefix in templates {
+        let why = "no cache rule has its prefix".to_owned();
+        imported.leave_out(format!("the creation template {prefix}"), why);
+    }
+}
+
+/// Whether rule and template are as it says in every region.
+fn check(
     rule: &PullThroughRule,
     ask: &Ask<'_>,
     found: &Found,
@@ -79,8 +159,16 @@ pub(super) fn check(
             }
             Ok(_) | Err(_) => continue,
         };
-        let plan = pull_through::plan(&target.desired, &found.rules[&target.registry]);
-        if let Some(it) = plan.differences.first() {
+        let rule = pull_through::plan(&target.desired, &found.rules[&target.registry]);
+        let template = domain::plan(&target.template, &found.templates[&target.registry]);
+        if let Some(it) = template
+            .refusals
+            .first()
+            .filter(|_| template.differences.is_empty())
+        {
+            return Err(it.to_string());
+        }
+        if let Some(it) = rule.differences.first().or(template.differences.first()) {
             let (field, observed, desired) = (it.field, &it.observed, &it.desired);
             let region = &target.registry.region;
             return Err(format!(
@@ -150,6 +238,7 @@ fn spec(
 /// rule.
 fn added(rule: &PullThroughRule, mut spec: PullThroughRuleSpec) -> Option<PullThroughRuleSpec> {
     let mut merged = rule.spec.clone();
+    // What the template says is the same in every environment, as all but these is.
     let same = merged.upstream_registry == spec.upstream_registry
         && merged.upstream_registry_url == spec.upstream_registry_url
         && merged.upstream_repository_prefix == spec.upstream_repository_prefix;

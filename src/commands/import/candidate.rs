@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use super::found::Found;
 use super::lifecycle::Lifecycles;
 use super::manifest::Imported;
+use super::registry;
 use super::repository;
 use super::review::Ask;
 use crate::api::image_repository::AdoptionPolicy;
@@ -69,6 +70,7 @@ pub(super) fn all(
         let (mut settings, mut remarks) =
             repository::settings(observed, home, defaults, lifecycles);
         settings.environment = ask.environment.name.to_string();
+        settings.replication = registry::replication(name, ask.environment, found);
         remarks.splice(0..0, ask.added(is_there));
         match is_there {
             true => repository::add_to(&mut object.spec, settings),

@@ -7,11 +7,13 @@ use kube::api::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 
-use crate::api::{ImageRepository, LifecyclePolicy, PullThroughRule};
+use crate::api::{EnvironmentAccount, ImageRepository, LifecyclePolicy, PullThroughRule};
 
 /// All that is imported, and what is not.
 #[derive(Default)]
 pub(super) struct Imported {
+    /// The environment, where its registries have something that it did not say.
+    pub(super) environment: Option<(EnvironmentAccount, Vec<String>)>,
     pub(super) lifecycles: Vec<LifecyclePolicy>,
     pub(super) rules: Vec<(PullThroughRule, Vec<String>)>,
     pub(super) repositories: Vec<(ImageRepository, Vec<String>)>,
@@ -37,11 +39,15 @@ impl Imported {
     /// Writes one document an object; those that others refer to come first.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let Self {
+            environment,
             lifecycles,
             rules,
             repositories,
             left_out,
         } = self;
+        if let Some((it, remarks)) = environment {
+            document(it, &it.spec, remarks, out)?;
+        }
         for it in lifecycles {
             document(it, &it.spec, &[], out)?;
         }
@@ -62,6 +68,12 @@ impl Imported {
 
     /// What a person should know, a line each.
     pub(super) fn remarks(&self) -> impl Iterator<Item = String> {
+        let environment = self.environment.iter().flat_map(|(it, remarks)| {
+            let name = it.name_any();
+            remarks
+                .iter()
+                .map(move |it| format!("EnvironmentAccount {name}: {it}"))
+        });
         let rules = self.rules.iter().flat_map(|(it, remarks)| {
             let name = it.name_any();
             remarks
@@ -76,7 +88,7 @@ impl Imported {
         });
         let left = self.left_out.iter();
         let left = left.map(|(what, why)| format!("left out {what}: {why}"));
-        rules.chain(repositories).chain(left)
+        environment.chain(rules).chain(repositories).chain(left)
     }
 
     /// How much of each kind there is.

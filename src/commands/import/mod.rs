@@ -22,10 +22,12 @@ mod candidate;
 mod found;
 mod lifecycle;
 mod manifest;
+mod registry;
 mod repository;
 mod review;
+mod template;
 
-use found::Found;
+use found::{Found, Singletons};
 use manifest::Imported;
 
 /// The arguments of `ecr-operator import`.
@@ -37,8 +39,9 @@ Look at them with `ecr-operator plan` before you apply them: only owner tags are
 An ImageRepository that is there already for another environment is written out with this environment \
 added to it, so import one environment after the other.
 
-Repository creation templates and what a registry has only one of (replication, scanning, registry policy \
-and the like) are not written: they bear no owner, and stay as they are while no object asks for more.")]
+What a registry has only one of (scanning, replication, account settings, pull-time exclusions, signing) is \
+taken up with --registry-settings: the EnvironmentAccount is written out with all of it that every region \
+shares. It bears no owner: what was there before the operator stays where it is later taken out of the spec.")]
 pub struct Arguments {
     /// The EnvironmentAccount whose account is imported.
     #[arg(long, short, value_name = "ENVIRONMENT")]
@@ -60,6 +63,9 @@ pub struct Arguments {
     /// in either case.
     #[arg(long, value_enum, default_value_t = ManagementPolicy::Manage)]
     management_policy: ManagementPolicy,
+    /// Take up what the environment's registries have only one of, too.
+    #[arg(long)]
+    registry_settings: bool,
     /// What the cluster that the manifests are for calls itself in owner tags.
     #[arg(long, env = "ECR_OPERATOR_CLUSTER_ID", value_name = "ID")]
     cluster_id: ClusterId,
@@ -91,7 +97,13 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         ..Settings::new(arguments.cluster_id.clone())
     };
     let sessions = Sessions::new(settings).await;
-    let found = Found::read(&sessions, &environment, &identity(&environment)).await?;
+    let singletons = if arguments.registry_settings {
+        Singletons::Read
+    } else {
+        Singletons::LeftOut
+    };
+    let identity = identity(&environment);
+    let found = Found::read(&sessions, &environment, &identity, singletons).await?;
     let ask = review::Ask {
         cluster: &arguments.cluster_id,
         environment: &environment,

@@ -58,7 +58,7 @@ pub(super) fn settings(
         access: access
             .map_err(|it| unmanaged("access", &it))
             .unwrap_or_default(),
-        replication: None, // the rules that there are stay, since nobody is recorded to own them
+        replication: None, // which the registry says
         tags: tags(&observed.tags),
     };
     (over, remarks)
@@ -129,7 +129,7 @@ fn other<T: PartialEq>(setting: Option<T>, same: &Option<T>) -> Option<T> {
     setting.filter(|it| Some(it) != same.as_ref())
 }
 
-fn mutability(observed: &Mutability) -> Result<ImageTagMutability, String> {
+pub(super) fn mutability(observed: &Mutability) -> Result<ImageTagMutability, String> {
     let (mode, filters) = match observed {
         Mutability::Mutable => (MutabilityMode::Mutable, None),
         Mutability::Immutable => (MutabilityMode::Immutable, None),
@@ -145,7 +145,7 @@ fn mutability(observed: &Mutability) -> Result<ImageTagMutability, String> {
     })
 }
 
-fn encryption(observed: &domain::Encryption) -> Result<Encryption, String> {
+pub(super) fn encryption(observed: &domain::Encryption) -> Result<Encryption, String> {
     let (type_, key) = match observed {
         domain::Encryption::Aes256 => (EncryptionType::Aes256, None),
         domain::Encryption::Kms(key) => (EncryptionType::Kms, key.clone()),

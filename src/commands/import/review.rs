@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::cache;
+use super::cache::{self, Rule};
 use super::candidate::{self, Candidate};
 use super::found::Found;
 use super::lifecycle::Lifecycles;
 use super::manifest::Imported;
-use crate::api::{ImageRepository, ManagementPolicy, PullThroughRule};
+use super::registry;
+use crate::api::{ImageRepository, ManagementPolicy};
 use crate::commands::rules;
 use crate::controllers::outcome;
 use crate::desired::{self, Environment, Objects, World};
@@ -44,25 +45,30 @@ pub(super) fn import(ask: &Ask<'_>, objects: Objects, found: &Found) -> Imported
     let mut imported = Imported::default();
     let mut lifecycles = Lifecycles::of(&objects.lifecycles);
     let before = World::new(ask.cluster.clone(), objects.clone());
-    let rules = cache::rules(ask, &before, found, &mut imported);
+    let rules = cache::rules(ask, &before, found, (&mut lifecycles, &mut imported));
     let candidates = candidate::all(ask, &before, found, (&mut lifecycles, &mut imported));
-    let world = with(ask, objects, &lifecycles, &candidates, &rules);
-    for (rule, is_there) in rules {
-        match cache::check(&rule, ask, found, &world) {
-            Ok(()) => imported
-                .rules
-                .push((rule, Vec::from_iter(ask.added(is_there)))),
-            Err(why) => imported.leave_out(format!("PullThroughRule {}", rule.name_any()), why),
+    let world = with(ask, objects, &lifecycles, (&candidates, &rules));
+    for rule in rules {
+        let name = rule.object.name_any();
+        match rule.settle(ask, found, &world) {
+            Ok(rule) => imported.rules.push(rule),
+            Err(why) => imported.leave_out(format!("PullThroughRule {name}"), why),
         }
     }
+    cache::leave_templates_out(found, &mut imported);
     for candidate in candidates {
         settle(candidate, ask, found, (&world, &mut imported));
     }
-    let used = imported.repositories.iter().flat_map(|(it, _)| {
+    registry::add(ask, found, &world, &mut imported);
+    let of_repositories = imported.repositories.iter().flat_map(|(it, _)| {
         let overrides = it.spec.overrides.iter();
         let refs = overrides.filter_map(|it| it.lifecycle_policy_ref.as_ref());
         refs.chain(&it.spec.lifecycle_policy_ref)
     });
+    let of_rules = imported.rules.iter();
+    let of_rules = of_rules.filter_map(|(it, _)| it.spec.repository_template.as_ref());
+    let of_rules = of_rules.filter_map(|it| it.lifecycle_policy_ref.as_ref());
+    let used = of_repositories.chain(of_rules);
     let used: BTreeSet<&str> = used.map(|it| it.name.as_str()).collect();
     let made = lifecycles.made.into_iter();
     imported.lifecycles = made
@@ -76,8 +82,7 @@ fn with(
     ask: &Ask<'_>,
     mut objects: Objects,
     lifecycles: &Lifecycles,
-    candidates: &[Candidate],
-    rules: &[(PullThroughRule, bool)],
+    (candidates, rules): (&[Candidate], &[Rule]),
 ) -> World {
     let made = lifecycles.made.iter().cloned().map(Arc::new);
     objects.lifecycles.extend(made);
@@ -88,11 +93,11 @@ fn with(
         .retain(|it| !replaced.contains(&key(it)));
     let written = candidates.iter().map(|it| Arc::new(it.object.clone()));
     objects.repositories.extend(written);
-    let replaced: BTreeSet<_> = rules.iter().map(|(it, _)| it.name_any()).collect();
+    let replaced: BTreeSet<_> = rules.iter().map(|it| it.object.name_any()).collect();
     objects
         .rules
         .retain(|it| !replaced.contains(&it.name_any()));
-    let written = rules.iter().map(|(it, _)| Arc::new(it.clone()));
+    let written = rules.iter().map(|it| Arc::new(it.object.clone()));
     objects.rules.extend(written);
     rules::name_namespaces(&mut objects);
     World::new(ask.cluster.clone(), objects)
