@@ -1,13 +1,13 @@
 //! F16 and F17: credentials that are denied, that end in the middle of things, or are gone for good.
 
-use ecr_operator::emulator::{Effect, Entry, Outcome, Rule};
+use ecr_operator::emulator::{Effect, Entry, Outcome, Rule, Seed};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::case::{Case, REPOSITORY, Sweeps, on};
 use super::kubernetes::{Trouble, View};
 use super::operator::{Operator, SECRET};
-use super::{DEV, PROD, oracle};
+use super::{DEV, PROD, REGION, oracle};
 
 /// What AWS says of our policies to whoever may decode it.
 const ENCODED: &str = "AQoDYXdzEJr1K2canary";
@@ -194,4 +194,92 @@ async fn f17_an_object_without_credentials_is_let_go_by_its_annotation() {
         "an orphan's repository is left as it is"
     );
     operator.kill().await;
+}
+
+/// A role that may do everything with repositories but look into those of caches, and hands on none.
+const NARROW: &str = r#"
+upstreams: {registry.k8s.io: {images: ["pause:3.10"]}}
+accounts:
+  "111111111111":
+    roles:
+      ecr-operator:
+        trust:
+          Version: "2012-10-17"
+          Statement: {Effect: Allow, Principal: {AWS: "arn:aws:iam::999999999999:root"}, Action: [sts:AssumeRole, sts:TagSession]}
+        policies:
+        - Version: "2012-10-17"
+          Statement:
+          - Effect: Allow
+            Action: ["tag:GetResources", "iam:SimulatePrincipalPolicy", "ecr:D*", "ecr:L*", "ecr:G*", "ecr:C*",
+              "ecr:S*", "ecr:T*", "ecr:U*", "ecr:P*", "ecr:V*", "ecr:BatchImportUpstreamImage"]
+            Resource: "*"
+"#;
+
+/// F16: what the operator's own role lacks for its caches is named with the statement to add, one after
+/// the other: to look at what it prewarms, and to hand ECR the role of a template.
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_what_a_role_lacks_for_caches_is_named_with_the_statement_to_add() {
+    let case = Case::with_seed("narrow", NARROW).await;
+    let operator = case.operator(Sweeps::Never);
+    case.environment("dev", DEV, json!({})).await;
+    let made = format!("arn:aws:iam::{DEV}:role/made");
+    let rule = json!({
+        "apiVersion": "ecr-operator.dev/v1alpha1",
+        "kind": "PullThroughRule",
+        "metadata": {"name": "CASE-k8s"},
+        "spec": {
+            "upstreamRegistry": "k8s",
+            "environments": ["CASE-dev"],
+            "roles": [{"environment": "CASE-dev", "roleArn": made}],
+            "repositoryTemplate": {"tags": {"team": "platform"}},
+            "prewarm": {"images": ["pause:3.10"]},
+        },
+    });
+    case.apply(&rule.to_string()).await;
+    let cache = format!("arn:aws:ecr:{REGION}:{DEV}:repository/k8s/*");
+    let look = json!({"Effect": "Allow", "Action": ["ecr:BatchGetImage"], "Resource": [cache]});
+    let services = ["ecr.amazonaws.com", "pullthroughcache.ecr.amazonaws.com"];
+    let pass = json!({
+        "Effect": "Allow",
+        "Action": ["iam:PassRole"],
+        "Resource": [made],
+        "Condition": {"StringEquals": {"iam:PassedToService": services}},
+    });
+    lacks(&case, "ecr:BatchGetImage", &[&look, &pass]).await;
+    granted(&case, &[&look]).await;
+    lacks(&case, "iam:PassRole", &[&pass]).await;
+    granted(&case, &[&look, &pass]).await;
+    let allowed = |it: Option<&Value>| {
+        it.is_some_and(|it| it["status"]["preflight"][0]["state"] == "Allowed")
+    };
+    let environment = ("EnvironmentAccount", "dev");
+    case.until(environment, "allowed everything", allowed).await;
+    operator.kill().await;
+}
+
+/// Waits until this action is the first that the operator's role lacks; the policy to add is these
+/// statements.
+async fn lacks(case: &Case, action: &str, statements: &[&Value]) {
+    let is_named = |it: Option<&Value>| {
+        it.is_some_and(|it| it["status"]["preflight"][0]["missingAction"] == action)
+    };
+    case.until(("EnvironmentAccount", "dev"), action, is_named)
+        .await;
+    let shown = case.get("EnvironmentAccount", "dev").await;
+    let policy = &shown["status"]["preflight"][0]["policy"];
+    let policy: Value = serde_json::from_str(policy.as_str().unwrap()).unwrap();
+    assert_eq!(policy["Statement"], json!(statements));
+}
+
+/// Somebody adds these statements to the role, and asks for a look now.
+async fn granted(case: &Case, statements: &[&Value]) {
+    let mut seed: Value = serde_saphyr::from_str(NARROW).unwrap();
+    let policies = &mut seed["accounts"][DEV]["roles"]["ecr-operator"]["policies"];
+    let added = json!({"Version": "2012-10-17", "Statement": statements});
+    policies.as_array_mut().unwrap().push(added);
+    let seed = Seed::parse(&seed.to_string()).unwrap();
+    case.emulator.plant(&seed).unwrap();
+    let asked = statements.len().to_string();
+    let now = json!({"metadata": {"annotations": {"ecr-operator.dev/reconcile-at": asked}}});
+    case.edit("EnvironmentAccount", "dev", now).await;
 }

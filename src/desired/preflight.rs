@@ -14,7 +14,7 @@ use crate::domain::preflight::{Cache, Deletion, MOST_EXAMPLES, Purpose, Template
 use crate::domain::pull_through::{Prefix, RoleArn};
 use crate::domain::registry::Desired;
 use crate::domain::repository::Setting;
-use crate::domain::rights::Singleton;
+use crate::domain::rights::{Need, Singleton};
 use crate::domain::{Registry, RepositoryName};
 
 /// The roles to look at besides the operator's own, and what for.
@@ -76,7 +76,27 @@ pub fn uses(object: &EnvironmentAccount, environment: &Environment, world: &Worl
         caches,
         settings: settings(object, environment, world),
         keys,
+        passed: passed(environment, world),
     }
+}
+
+/// The roles that rules and their templates hand to ECR.
+fn passed(environment: &Environment, world: &World) -> BTreeSet<(Need, String)> {
+    let targets = world.rules().flat_map(|it| pull_through(it, world));
+    let targets = targets.flatten();
+    let targets = targets.filter(|it| it.environment == environment.name);
+    let passed = targets.flat_map(|it| {
+        let of_template = match it.template.settings {
+            Setting::Present(settings) => settings.role,
+            Setting::Absent | Setting::Unmanaged => None,
+        };
+        let of_rule = it.desired.rule.role;
+        let of_template = of_template.map(|it| (Need::Templates, it.to_string()));
+        of_template
+            .into_iter()
+            .chain(of_rule.map(|it| (Need::Caches, it.to_string())))
+    });
+    passed.collect()
 }
 
 /// Also what is recorded as ours and no longer asked for: it is to be taken out. Settings that are

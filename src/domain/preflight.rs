@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::names::{AccountId, ClusterId, Registry, RepositoryName};
 use super::repository::Management;
-use super::rights::Singleton;
+use super::rights::{DEPENDENT, Need, Singleton};
 use super::{access, owner};
 
 mod needs;
@@ -49,6 +49,9 @@ pub struct Uses {
     pub settings: BTreeMap<Registry, BTreeSet<Singleton>>,
     /// KMS keys that repositories are encrypted with, by ARN.
     pub keys: BTreeSet<String>,
+    /// Roles of the account that are handed to ECR, by ARN: with a cache rule ([`Need::Caches`]) or
+    /// with a template ([`Need::Templates`]).
+    pub passed: BTreeSet<(Need, String)>,
 }
 
 /// Whether an environment lets repositories be deleted.
@@ -210,16 +213,35 @@ fn policy(answers: &[Answer]) -> Option<String> {
             resources.entry(action).or_default().insert(resource);
         }
     }
-    let mut actions: BTreeMap<BTreeSet<&str>, Vec<&str>> = BTreeMap::new();
+    let mut actions: BTreeMap<(BTreeSet<&str>, Option<String>), Vec<&str>> = BTreeMap::new();
     for (action, resources) in resources {
-        actions.entry(resources).or_default().push(action);
+        let only = condition(action).map(|it| it.to_string());
+        actions.entry((resources, only)).or_default().push(action);
     }
-    let statements = actions.into_iter().map(
-        |(resources, actions)| json!({"Effect": "Allow", "Action": actions, "Resource": resources}),
-    );
+    let statements = actions.into_iter().map(|((resources, only), actions)| {
+        let mut statement = json!({"Effect": "Allow", "Action": actions, "Resource": resources});
+        if let Some(only) = only.and_then(|it| it.parse::<Value>().ok()) {
+            statement["Condition"] = only;
+        }
+        statement
+    });
     let statements: Vec<_> = statements.collect();
     let policy = json!({"Version": "2012-10-17", "Statement": statements});
     (!statements.is_empty()).then(|| policy.to_string())
+}
+
+/// The condition under which a dependent action is to be allowed: a role is handed to ECR and to nobody
+/// else, and a key is used through it.
+fn condition(action: &str) -> Option<Value> {
+    let dependent = DEPENDENT.iter();
+    let only = dependent.filter(|it| it.action == action && it.need().is_some());
+    let only = only.filter_map(|it| it.only);
+    let mut condition: BTreeMap<&str, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
+    for (operator, key, value) in only {
+        let keys = condition.entry(operator).or_default();
+        keys.entry(key).or_default().insert(value);
+    }
+    (!condition.is_empty()).then(|| json!(condition))
 }
 
 /// The role or user behind an ARN that STS gives: `assumed-role/NAME/SESSION` is role NAME, whose path

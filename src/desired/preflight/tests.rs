@@ -39,6 +39,15 @@ metadata: {name: k8s}
 spec: {upstreamRegistry: k8s, environments: [prod], prewarm: {images: ["pause:3.10"]}}
 ---
 kind: PullThroughRule
+metadata: {name: peer}
+spec:
+  upstreamRegistry: ecr
+  upstreamRegistryUrl: 999999999999.dkr.ecr.us-east-1.amazonaws.com
+  environments: [prod]
+  roles: [{environment: prod, roleArn: "arn:aws:iam::333333333333:role/peer"}]
+  repositoryTemplate: {tags: {team: platform}}
+---
+kind: PullThroughRule
 metadata: {name: broken}
 spec: {upstreamRegistry: docker-hub, environments: [prod]}
 "#;
@@ -59,6 +68,7 @@ fn what_is_used_is_one_example_of_each_kind() {
         caches,
         settings,
         keys,
+        passed,
     } = used("prod");
     assert_eq!((deletion, registries.len()), (Deletion::Withheld, 2));
     assert!(settings.values().all(BTreeSet::is_empty), "{settings:?}");
@@ -71,9 +81,15 @@ fn what_is_used_is_one_example_of_each_kind() {
     assert_eq!(
         caches,
         [
+            ("ecr/ecr-operator-preflight", vec![]),
             ("k8s/ecr-operator-preflight", vec![&Purpose::Operator]),
             ("quay/ecr-operator-preflight", vec![&Purpose::Nodes]),
         ]
+    );
+    let peer = || "arn:aws:iam::333333333333:role/peer".to_owned();
+    assert_eq!(
+        passed,
+        BTreeSet::from([(Need::Caches, peer()), (Need::Templates, peer())])
     );
     assert_eq!(
         keys.into_iter().collect::<Vec<_>>(),

@@ -84,7 +84,8 @@ impl Asked<'_> {
         needs.extend((!caches.is_empty()).then(|| (Need::ListCaches, nothing())));
         needs.extend(has_templates.then(|| (Need::ListTemplates, nothing())));
         needs.extend(settings().map(|it| (Need::See(it), nothing())));
-        needs.push((Need::Read, own.to_vec()));
+        // What is prewarmed is looked for first, and imported by reading it.
+        needs.push((Need::Read, [own, &self.prewarmed()].concat()));
         if self.uses.management == Management::Manage {
             needs.push((Need::Write, own.to_vec()));
             let deletes = self.uses.deletion == Deletion::Allowed;
@@ -96,9 +97,32 @@ impl Asked<'_> {
             needs.extend((!own.is_empty()).then(|| (Need::Encrypt, self.keys())));
         }
         let needs = needs.into_iter();
-        needs
-            .flat_map(|(need, resources)| self.needed(need, &resources))
-            .collect()
+        let needed = needs.flat_map(|(need, resources)| self.needed(need, &resources));
+        needed.chain(self.passes()).collect()
+    }
+
+    /// The roles that are handed to ECR, each to the service that takes it. A role is of all regions, so
+    /// it is asked about in the home region.
+    fn passes(&self) -> Vec<Question> {
+        const PASS: &str = "iam:PassRole";
+        let of = |(need, role): &(Need, String)| {
+            let mut dependent = DEPENDENT.iter();
+            let pass = dependent.find(|it| it.action == PASS && it.need() == Some(*need))?;
+            let (_, key, service) = pass.only?;
+            let role = Resource {
+                arn: role.clone(),
+                stands_for: role.clone(),
+            };
+            let mut question = self.about(&[PASS], vec![role])?;
+            question
+                .context
+                .insert(key.to_owned(), vec![service.to_owned()]);
+            Some(question)
+        };
+        let writes = self.uses.management == Management::Manage;
+        let is_home = self.uses.registries.first() == Some(self.registry);
+        let passed = self.uses.passed.iter().filter(|_| writes && is_home);
+        passed.filter_map(of).collect()
     }
 
     /// What a need calls: about no resource in particular, and about these; and what AWS checks of the
@@ -145,6 +169,14 @@ impl Asked<'_> {
     fn caches(&self, which: impl Fn(&BTreeSet<Purpose>) -> bool) -> Vec<Resource> {
         let caches = self.uses.caches.iter().filter(|it| which(&it.filled));
         caches.map(|it| self.repository(&it.example)).collect()
+    }
+
+    /// The caches that the operator brings images into.
+    fn prewarmed(&self) -> Vec<Resource> {
+        match self.uses.management {
+            Management::Manage => self.filled(),
+            Management::Observe => Vec::new(),
+        }
     }
 
     /// The caches that this role brings images into.

@@ -29,7 +29,12 @@ fn uses() -> Uses {
         ],
         settings: BTreeMap::new(),
         keys: BTreeSet::new(),
+        passed: BTreeSet::new(),
     }
+}
+
+fn role(name: &str) -> String {
+    format!("arn:aws:iam::333333333333:role/{name}")
 }
 
 fn check_questions(purpose: Purpose, uses: &Uses, expected: &Expect) {
@@ -101,6 +106,10 @@ fn the_operator_needs_what_its_objects_ask_of_it() {
             BTreeSet::from([Singleton::Replication, Singleton::Signing]),
         )]),
         keys: BTreeSet::from(["arn:aws:kms:eu-central-1:333333333333:key/1".to_owned()]),
+        passed: BTreeSet::from([
+            (Need::Caches, role("peer")),
+            (Need::Templates, role("made")),
+        ]),
         ..uses()
     };
     check_questions(
@@ -111,19 +120,22 @@ fn the_operator_needs_what_its_objects_ask_of_it() {
             eu-central-1 : tag:GetResources
             eu-central-1 : ecr:DescribePullThroughCacheRules
             eu-central-1 : ecr:DescribeRepositoryCreationTemplates
-            eu-central-1 payments/* tools: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages ecr:BatchGetImage ecr:StartLifecyclePolicyPreview ecr:GetLifecyclePolicyPreview
+            eu-central-1 payments/* tools hub/*: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages ecr:BatchGetImage ecr:StartLifecyclePolicyPreview ecr:GetLifecyclePolicyPreview
             eu-central-1 payments/* tools: ecr:CreateRepository ecr:TagResource ecr:UntagResource ecr:PutImageTagMutability ecr:PutImageScanningConfiguration ecr:SetRepositoryPolicy ecr:DeleteRepositoryPolicy ecr:PutLifecyclePolicy ecr:DeleteLifecyclePolicy
             eu-central-1 payments/* tools: ecr:DeleteRepository
             eu-central-1 : ecr:CreatePullThroughCacheRule ecr:UpdatePullThroughCacheRule ecr:ValidatePullThroughCacheRule
             eu-central-1 : ecr:CreateRepositoryCreationTemplate ecr:UpdateRepositoryCreationTemplate ecr:DeleteRepositoryCreationTemplate
             eu-central-1 hub/*: ecr:BatchImportUpstreamImage ecr:CreateRepository
             eu-central-1 arn:aws:kms:eu-central-1:333333333333:key/1: kms:DescribeKey kms:CreateGrant kms:RetireGrant
+            eu-central-1 arn:aws:iam::333333333333:role/peer: iam:PassRole
+            eu-central-1 arn:aws:iam::333333333333:role/made: iam:PassRole
             us-west-2 *: ecr:DescribeRepositories
             us-west-2 : tag:GetResources
             us-west-2 : ecr:DescribePullThroughCacheRules
             us-west-2 : ecr:DescribeRepositoryCreationTemplates
             us-west-2 : ecr:DescribeRegistry
             us-west-2 : ecr:GetSigningConfiguration
+            us-west-2 hub/*: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages ecr:BatchGetImage ecr:StartLifecyclePolicyPreview ecr:GetLifecyclePolicyPreview
             us-west-2 : ecr:CreatePullThroughCacheRule ecr:UpdatePullThroughCacheRule ecr:ValidatePullThroughCacheRule
             us-west-2 : ecr:CreateRepositoryCreationTemplate ecr:UpdateRepositoryCreationTemplate ecr:DeleteRepositoryCreationTemplate
             us-west-2 : ecr:PutReplicationConfiguration
@@ -197,6 +209,31 @@ fn the_first_that_is_missing_is_named_with_a_policy_for_all() {
         &expect![[r#"
             ecr:BatchGetImage on b/* and 2 more: no policy of the role allows it
             {"Statement":[{"Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Effect":"Allow","Resource":["b/*"]},{"Action":["ecr:BatchImportUpstreamImage"],"Effect":"Allow","Resource":["c/*"]}],"Version":"2012-10-17"}"#]],
+    );
+}
+
+/// Whoever could hand a role to any service could make itself what the role is.
+#[test]
+fn a_role_is_to_be_handed_to_ecr_alone() {
+    let peer = role("peer");
+    check(
+        &[answer("iam:PassRole", &peer, NOT)],
+        &expect![[r#"
+        iam:PassRole on arn:aws:iam::333333333333:role/peer: no policy of the role allows it
+        {"Statement":[{"Action":["iam:PassRole"],"Condition":{"StringEquals":{"iam:PassedToService":["ecr.amazonaws.com","pullthroughcache.ecr.amazonaws.com"]}},"Effect":"Allow","Resource":["arn:aws:iam::333333333333:role/peer"]}],"Version":"2012-10-17"}"#]],
+    );
+    let uses = Uses {
+        passed: BTreeSet::from([(Need::Caches, peer.clone()), (Need::Templates, peer)]),
+        ..uses()
+    };
+    let passes = questions(Purpose::Operator, &uses);
+    let services = passes.iter().filter(|it| it.actions == ["iam:PassRole"]);
+    let services: Vec<&str> = services
+        .map(|it| it.context["iam:PassedToService"][0].as_str())
+        .collect();
+    assert_eq!(
+        services,
+        ["pullthroughcache.ecr.amazonaws.com", "ecr.amazonaws.com"]
     );
 }
 
