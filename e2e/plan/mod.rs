@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+mod deletion;
 mod settings;
 
 const AWS: &str = include_str!("aws.yaml");

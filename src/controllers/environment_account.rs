@@ -14,7 +14,7 @@ use super::outcome::Retry;
 use super::{Context, finalizer, live, tidings, tombstones};
 use crate::api::conditions::Reason;
 use crate::api::environment_account::{EnvironmentAccountStatus, RegistryStatus};
-use crate::api::{EnvironmentAccount, ImageRepository};
+use crate::api::{EnvironmentAccount, ImageRepository, ORPHAN};
 use crate::desired::{self, World};
 use crate::domain::registry::Change;
 
@@ -160,21 +160,17 @@ async fn deleted(
     cx: &Context,
     world: &World,
 ) -> Done<EnvironmentAccountStatus> {
-    let name = object.name_any();
-    let orphaned = object.annotations().contains_key(crate::api::ORPHAN);
-    let holding = match holding(cx, &name).await {
-        Ok(holding) => holding.filter(|_| !orphaned),
+    // The API server is asked: the world changes with what is wanted, and this is about what was
+    // recorded.
+    let repositories: Api<ImageRepository> = Api::all(cx.client.clone());
+    let repositories = match repositories.list(&ListParams::default()).await {
+        Ok(repositories) => repositories,
         Err(error) => {
             warn!(%error, "it is not known which repositories the environment still has");
             return Done::nothing(Retry::BackingOff);
         }
     };
-    if let Some(holding) = holding {
-        let message = format!(
-            "ImageRepository {holding} still has a repository in this account: delete it, or take \
-             {name} out of its environments; or annotate this object with {}=true",
-            crate::api::ORPHAN,
-        );
+    if let Some(message) = holding(object, &repositories) {
         let verdict = Verdict::failing("deletion", Reason::Deleting, &message);
         return unseen(object, world, verdict, Retry::BackingOff);
     }
@@ -187,15 +183,25 @@ async fn deleted(
     }
 }
 
-/// An object with a repository in the environment `name`, as `namespace/name`. The API server is
-/// asked: the world changes with what is wanted, and this is about what was recorded.
-async fn holding(cx: &Context, name: &str) -> kube::Result<Option<String>> {
-    let repositories: Api<ImageRepository> = Api::all(cx.client.clone());
-    let repositories = repositories.list(&ListParams::default()).await?;
-    let holds = |it: &ImageRepository| {
+/// Why the object of an environment stays though it is deleted: one of these has a repository there,
+/// as its status says, and nothing else knows how to reach it.
+pub fn holding<'a>(
+    object: &EnvironmentAccount,
+    repositories: impl IntoIterator<Item = &'a ImageRepository>,
+) -> Option<String> {
+    let name = object.name_any();
+    if object.annotations().contains_key(ORPHAN) {
+        return None;
+    }
+    let holds = |it: &&ImageRepository| {
         let mut targets = it.status.iter().flat_map(|it| &it.targets);
         targets.any(|it| it.environment == name && it.record.is_some())
     };
-    let holding = repositories.items.iter().find(|it| holds(it));
-    Ok(holding.map(|it| format!("{}/{}", it.namespace().unwrap_or_default(), it.name_any())))
+    let holding = repositories.into_iter().find(holds)?;
+    Some(format!(
+        "ImageRepository {}/{} still has a repository in this account: delete it, or take {name} out \
+         of its environments; or annotate this object with {ORPHAN}=true",
+        holding.namespace().unwrap_or_default(),
+        holding.name_any(),
+    ))
 }

@@ -26,6 +26,7 @@ mod release;
 mod replica;
 mod status;
 
+pub(crate) use release::{place_of_arn, targets_left};
 pub(super) use replica::known as unreplicated;
 pub(super) use status::shows;
 
@@ -83,7 +84,7 @@ impl Reconcile for ImageRepository {
                 return Done::nothing(Retry::BackingOff);
             }
         };
-        let left = release::targets_left(&before.targets, &targets);
+        let left = targets_left(&before.targets, &targets);
         let (ends, released) = tokio::join!(
             join_all(targets.into_iter().map(|it| settle_target(self, cx, it))),
             join_all(left.iter().map(|it| release::target(self, cx, it))),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 
 use super::previewed::{self, Previewed};
+use super::release::{self, Release};
 use super::report::{Kind, Object, Refused, Row};
 use super::settings::{self, Settings};
 use crate::desired::{self, CacheTarget, Environment, Stopped, Target, World};
@@ -33,6 +34,8 @@ pub(super) struct Place {
 #[derive(Default)]
 pub(super) struct Wanted {
     pub(super) repositories: Vec<(usize, Repository)>,
+    /// Repositories to let go of.
+    pub(super) released: Vec<(usize, Release)>,
     pub(super) rules: Vec<(usize, Cache)>,
     /// What it has only one of.
     pub(super) settings: Option<(usize, Settings)>,
@@ -43,10 +46,11 @@ impl Wanted {
     pub(super) fn targets(&self) -> usize {
         let Self {
             repositories,
+            released,
             rules,
             settings,
         } = self;
-        repositories.len() + rules.len() + usize::from(settings.is_some())
+        repositories.len() + released.len() + rules.len() + usize::from(settings.is_some())
     }
 }
 
@@ -76,7 +80,13 @@ impl Asked {
             let namespace = object.namespace().unwrap_or_default();
             let name = format!("{namespace}/{}", object.name_any());
             let at = asked.object(Kind::ImageRepository, name);
-            for target in desired::repository(object, world) {
+            let targets = if release::is_deleted(&**object) {
+                Vec::new()
+            } else {
+                desired::repository(object, world)
+            };
+            release::ask(&mut asked, (at, object), &targets, world);
+            for target in targets {
                 let target = target.map(|it| (it.environment.clone(), it.registry.clone(), it));
                 if let Some((wanted, target)) = asked.target(at, target, world) {
                     let previewed = previewed::of(object, &target);
@@ -86,7 +96,8 @@ impl Asked {
                 }
             }
         }
-        for object in world.rules() {
+        // Caches stay when their object is deleted.
+        for object in world.rules().filter(|it| !release::is_deleted(&***it)) {
             let at = asked.object(Kind::PullThroughRule, object.name_any());
             for target in desired::pull_through(object, world) {
                 let target = target.map(|it| (it.environment.clone(), it.registry.clone(), it));

@@ -99,6 +99,9 @@ async fn look_in(
         })
         .buffered(READERS);
     let mut rows: Vec<(usize, Row)> = repositories.collect().await;
+    for (at, release) in &wanted.released {
+        rows.push((*at, release.look(&handle).await));
+    }
     if !wanted.rules.is_empty() {
         let rules = handle.rules().await.map_err(unread)?;
         let templates = templates(&handle, wanted).await.map_err(unread)?;

@@ -20,6 +20,7 @@ mod look;
 mod overlay;
 mod previewed;
 mod progress;
+mod release;
 mod report;
 mod retrofit;
 mod settings;
@@ -37,8 +38,8 @@ could not be found out.
 Objects of files have no uid and no status. A repository that bears the owner tags of an object of \
 that name is taken to be its own, and what an earlier version of the object put there is not known; \
 with --over-cluster it is: what spec.registry or a replication no longer asks for is then shown as taken \
-out, as long as the object is there. An object that the files no longer have is not planned: ask the \
-cluster, or read its deletionPolicy.")]
+out, as long as the object is there. An object that the files no longer have is not planned; one of the \
+cluster that is being deleted is, by its deletionPolicy.")]
 pub struct Arguments {
     /// A folder of YAML files with EnvironmentAccounts, ImageRepositories, PullThroughRules and
     /// LifecyclePolicies (other kinds are passed over), one such file, or - for standard input; can
@@ -67,7 +68,7 @@ pub struct Arguments {
 /// How a plan is printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum Output {
-    /// Lines for people: = in step, + to create, ~ to change, ! refused, ? not read.
+    /// Lines for people: = in step, + to create, ~ to change, - to delete, ! refused, ? not read.
     Table,
     /// One JSON object a line: each target, then a summary.
     Json,

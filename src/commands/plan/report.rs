@@ -59,13 +59,14 @@ impl Kind {
 }
 
 /// One target.
+#[derive(Clone)]
 pub(super) struct Row {
     /// Empty where it is about the object as a whole.
     pub(super) environment: String,
     /// `None` where it is not known, or about the object as a whole.
     pub(super) registry: Option<Registry>,
     pub(super) outcome: Outcome,
-    /// What would be made, in people's words.
+    /// What would be made or deleted, in people's words.
     pub(super) made: Vec<String>,
     /// Every field that is not as the object asks.
     pub(super) differences: Vec<Difference>,
@@ -84,6 +85,8 @@ pub(super) enum Outcome {
     Create,
     /// It would be changed.
     Change,
+    /// It is there, and would be deleted.
+    Delete,
     /// It differs, and another cluster is to change it.
     Observe,
     /// A person has to act first, at least on a part of it.
@@ -101,6 +104,7 @@ impl Outcome {
         match self {
             Self::Create => "Create",
             Self::Change => "Change",
+            Self::Delete => "Delete",
             Self::Observe => "Observe",
             Self::Refused => "Refused",
             Self::Unread => "Unread",
@@ -315,7 +319,8 @@ impl Row {
         (self.environment.clone(), registry)
     }
 
-    fn in_step() -> Self {
+    /// A target with nothing to be said of it.
+    pub(super) fn in_step() -> Self {
         Self {
             environment: String::new(),
             registry: None,

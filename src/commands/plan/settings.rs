@@ -7,6 +7,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::asked::Asked;
+use super::release;
 use super::report::{Kind, Refused, Row};
 use crate::api::EnvironmentAccount;
 use crate::controllers::outcome;
@@ -28,7 +29,8 @@ pub(super) struct Settings {
 /// recorded, no registry is read for it.
 pub(super) fn ask(asked: &mut Asked, world: &World) {
     for object in world.environments() {
-        if object.metadata.deletion_timestamp.is_some() {
+        if release::is_deleted(&**object) {
+            release::ask_of_environment(asked, object, world);
             continue;
         }
         let Ok(environment) = desired::environment(object, world) else {

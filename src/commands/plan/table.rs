@@ -76,6 +76,7 @@ impl Columns {
         match row.outcome {
             Outcome::InStep => lines.push("=".to_owned()),
             Outcome::Create => lines.push(format!("+  {}", row.made.join(", "))),
+            Outcome::Delete => lines.push(format!("-  {}", row.made.join(", "))),
             Outcome::Change | Outcome::Observe | Outcome::Refused => {
                 for difference in &row.differences {
                     self.difference(row, difference, &mut lines);
@@ -140,6 +141,7 @@ fn write_closing(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let words = match outcome {
             Outcome::Create => "to create",
             Outcome::Change => "to change",
+            Outcome::Delete => "to delete",
             Outcome::Observe => "left to another cluster",
             Outcome::Refused => "refused",
             Outcome::Unread => "not read",

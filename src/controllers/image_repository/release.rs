@@ -67,7 +67,7 @@ pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<Imag
 }
 
 /// The recorded targets that are no longer asked for.
-pub(super) fn targets_left<'a>(
+pub(crate) fn targets_left<'a>(
     recorded: &'a [Recorded],
     wanted: &[Result<Target, Stopped>],
 ) -> Vec<&'a Recorded> {
@@ -209,8 +209,8 @@ fn said(releases: &[Release], orphaned: bool) -> Vec<Event> {
     }]
 }
 
-/// `arn:aws:ecr:REGION:ACCOUNT:repository/NAME`
-fn place_of_arn(arn: &str) -> Option<(Registry, RepositoryName)> {
+/// Where a repository is: `arn:aws:ecr:REGION:ACCOUNT:repository/NAME`
+pub(crate) fn place_of_arn(arn: &str) -> Option<(Registry, RepositoryName)> {
     let mut parts = arn.splitn(6, ':').skip(3);
     let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
     let name = resource.strip_prefix("repository/")?.parse().ok()?;
