@@ -14,8 +14,8 @@ use tokio::sync::OnceCell;
 use super::case::{Case, Sweeps, on};
 use super::kubernetes::{Trouble, View, Write};
 use super::operator::Operator;
-use super::play::{self, Progress};
-use super::{DEV, PROD, chance, oracle};
+use super::play::{Play, Progress, allowed};
+use super::{chance, oracle};
 
 /// Plays at the same time: each of them mostly waits.
 const AT_ONCE: usize = 6;
@@ -25,7 +25,7 @@ const SLACK: usize = 3;
 
 /// Where an operator is struck. Calls and writes are counted from its start.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Strike {
+pub(super) enum Strike {
     /// It is killed when this call to AWS is done and not answered.
     AfterCall(usize),
     /// It is killed before this call to AWS is done.
@@ -49,77 +49,82 @@ const NEVER: Strike = Strike::BeforeCall(usize::MAX);
 
 /// How a play went.
 #[derive(Clone)]
-struct Played {
+pub(super) struct Played {
     /// How many of the strikes fell.
     fallen: usize,
     /// Calls to AWS and writes to the API server of the last operator that was to be struck.
-    calls: usize,
-    writes: usize,
+    pub(super) calls: usize,
+    pub(super) writes: usize,
     end: Value,
 }
 
 /// F1: SIGKILL right after each external call commits.
 #[tokio::test(flavor = "multi_thread")]
 async fn f1_an_operator_killed_after_any_call_leaves_what_its_successor_completes() {
-    let Played { calls, writes, .. } = undisturbed().await;
+    let Played { calls, writes, .. } = calm(Play::Life).await;
     let after_calls = (1..=*calls).map(|it| vec![Strike::AfterCall(it)]);
     let after_writes = (1..=*writes).map(|it| vec![Strike::AfterWrite(it)]);
-    all_end_alike("F1", after_calls.chain(after_writes).collect()).await;
+    all_end_alike("F1", Play::Life, after_calls.chain(after_writes).collect()).await;
 }
 
 /// F2: SIGKILL right before each external call.
 #[tokio::test(flavor = "multi_thread")]
 async fn f2_an_operator_killed_before_any_call_leaves_what_its_successor_completes() {
-    let Played { calls, writes, .. } = undisturbed().await;
+    let Played { calls, writes, .. } = calm(Play::Life).await;
     let before_calls = (1..=*calls).map(|it| vec![Strike::BeforeCall(it)]);
     let before_writes = (1..=*writes).map(|it| vec![Strike::BeforeWrite(it)]);
-    all_end_alike("F2", before_calls.chain(before_writes).collect()).await;
+    all_end_alike(
+        "F2",
+        Play::Life,
+        before_calls.chain(before_writes).collect(),
+    )
+    .await;
 }
 
 /// F3: the reply is lost after the commit, and the process lives on.
 #[tokio::test(flavor = "multi_thread")]
 async fn f3_any_lost_reply_is_recovered_from() {
-    let Played { calls, writes, .. } = undisturbed().await;
+    let Played { calls, writes, .. } = calm(Play::Life).await;
     let calls = (1..=*calls).map(|it| vec![Strike::ReplyLost(it)]);
     let writes = (1..=*writes).map(|it| vec![Strike::WriteReplyLost(it)]);
-    all_end_alike("F3", calls.chain(writes).collect()).await;
+    all_end_alike("F3", Play::Life, calls.chain(writes).collect()).await;
 }
 
 /// F4: a crash at k, then at j during recovery; a few pairs of all.
 #[tokio::test(flavor = "multi_thread")]
 async fn f4_an_operator_may_be_killed_again_while_it_recovers() {
-    all_end_alike("F4", pairs(8).await).await;
+    all_end_alike("F4", Play::Life, pairs(Play::Life, 8).await).await;
 }
 
 /// F4, 500 pairs.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: `make soak`"]
 async fn f4_an_operator_may_be_killed_again_while_it_recovers_anywhere() {
-    all_end_alike("F4", pairs(500).await).await;
+    all_end_alike("F4", Play::Life, pairs(Play::Life, 500).await).await;
 }
 
 /// F5: a crash between DeleteRepository and the removal of the finalizer. The second deletion finds
 /// nothing, which is success.
 #[tokio::test(flavor = "multi_thread")]
 async fn f5_an_object_goes_though_its_repository_was_deleted_unnoticed() {
-    all_end_alike("F5", vec![vec![Strike::AfterDeletion]]).await;
+    all_end_alike("F5", Play::Life, vec![vec![Strike::AfterDeletion]]).await;
 }
 
 /// F15: each answer is cut short, a proxy's page or empty, in turn.
 #[tokio::test(flavor = "multi_thread")]
 async fn f15_any_answer_may_be_garbled_in_some_way() {
     let garbled = |it: usize| vec![Strike::Garbled(it, it % garbles().len())];
-    let plans = (1..=undisturbed().await.calls).map(garbled);
-    all_end_alike("F15", plans.collect()).await;
+    let plans = (1..=calm(Play::Life).await.calls).map(garbled);
+    all_end_alike("F15", Play::Life, plans.collect()).await;
 }
 
 /// F15: each answer in each way.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: `make soak`"]
 async fn f15_any_answer_may_be_garbled_in_any_way() {
-    let calls = 1..=undisturbed().await.calls;
+    let calls = 1..=calm(Play::Life).await.calls;
     let every = |call: usize| (0..garbles().len()).map(move |it| vec![Strike::Garbled(call, it)]);
-    all_end_alike("F15", calls.flat_map(every).collect()).await;
+    all_end_alike("F15", Play::Life, calls.flat_map(every).collect()).await;
 }
 
 /// What is no answer of AWS's.
@@ -139,8 +144,8 @@ fn garbles() -> Vec<Garble> {
 }
 
 /// Pairs of strikes anywhere, the same in every run.
-async fn pairs(count: u64) -> Vec<Vec<Strike>> {
-    let Played { calls, writes, .. } = undisturbed().await;
+pub(super) async fn pairs(of: Play, count: u64) -> Vec<Vec<Strike>> {
+    let Played { calls, writes, .. } = calm(of).await;
     let strike = |seed: u64| {
         let (call, write) = (1 + chance(seed, *calls), 1 + chance(seed, *writes));
         match chance(seed + 1, 4) {
@@ -156,16 +161,21 @@ async fn pairs(count: u64) -> Vec<Vec<Strike>> {
 }
 
 /// What an operator comes to that nobody strikes.
-async fn undisturbed() -> &'static Played {
-    static UNDISTURBED: OnceCell<Played> = OnceCell::const_new();
-    UNDISTURBED.get_or_init(|| play(&[NEVER])).await
+pub(super) async fn calm(of: Play) -> &'static Played {
+    static LIFE: OnceCell<Played> = OnceCell::const_new();
+    static TAKING_OUT: OnceCell<Played> = OnceCell::const_new();
+    let played = match of {
+        Play::Life => &LIFE,
+        Play::TakingOut => &TAKING_OUT,
+    };
+    played.get_or_init(|| play(of, &[NEVER])).await
 }
 
 /// Plays each plan, and sees that all come to the same end.
-async fn all_end_alike(scenario: &str, plans: Vec<Vec<Strike>>) {
-    let (calm, count) = (undisturbed().await, plans.len());
+pub(super) async fn all_end_alike(scenario: &str, of: Play, plans: Vec<Vec<Strike>>) {
+    let (calm, count) = (calm(of).await, plans.len());
     let played = stream::iter(plans).map(async |plan| {
-        let end = AssertUnwindSafe(play(&plan)).catch_unwind().await;
+        let end = AssertUnwindSafe(play(of, &plan)).catch_unwind().await;
         let alike = end.map(|it| {
             oracle::alike(&format!("{plan:?}"), &it.end, &calm.end);
             it.fallen
@@ -193,11 +203,10 @@ async fn all_end_alike(scenario: &str, plans: Vec<Vec<Strike>>) {
 }
 
 /// Plays the play with these strikes, one operator each, and sees that all is well at its end.
-async fn play(strikes: &[Strike]) -> Played {
-    let case = Case::set("crash").await;
+async fn play(of: Play, strikes: &[Strike]) -> Played {
     let progress = Progress::default();
-    play::open(&case).await;
-    let mut acting = Box::pin(play::play(&case, &progress));
+    let case = of.open(&progress).await;
+    let mut acting = Box::pin(of.play(&case, &progress));
     let (mut fallen, mut calls, mut writes, mut over) = (0, 0, 0, false);
     for strike in strikes {
         let since = case.emulator.journal().last();
@@ -222,7 +231,7 @@ async fn play(strikes: &[Strike]) -> Played {
     if !over {
         acting.await;
     }
-    let end = epilogue(&case, operator, &progress).await;
+    let end = epilogue(of, &case, operator, &progress).await;
     Played {
         fallen,
         calls,
@@ -232,23 +241,18 @@ async fn play(strikes: &[Strike]) -> Played {
 }
 
 /// Sees that the world is as it should be and stays so; gives what it is.
-async fn epilogue(case: &Case, operator: Operator, progress: &Progress) -> Value {
-    for name in ["dev", "prod"] {
-        let allowed = |it: Option<&Value>| {
-            it.is_some_and(|it| it["status"]["preflight"][0]["state"] == "Allowed")
-        };
-        let environment = ("EnvironmentAccount", name);
-        case.until(environment, "looked through for permissions", allowed)
-            .await;
+async fn epilogue(of: Play, case: &Case, operator: Operator, progress: &Progress) -> Value {
+    let left = of.left();
+    for (_, name) in left
+        .iter()
+        .filter(|(kind, _)| *kind == "EnvironmentAccount")
+    {
+        allowed(case, name).await;
     }
-    let retrofitted = |it: Option<&Value>| {
-        it.is_some_and(|it| it["status"]["targets"][0]["record"]["retrofit"]["retrofitted"] == 1)
-    };
-    let rule = ("PullThroughRule", "hub");
-    case.until(rule, "what it made in line", retrofitted).await;
-    oracle::quiet(case, &operator, &[DEV, PROD]).await;
+    of.ended(case).await;
+    oracle::quiet(case, &operator, of.accounts()).await;
     oracle::counts(case, progress);
-    let end = oracle::end(case).await;
+    let end = oracle::end(case, &left).await;
     operator.kill().await;
     end
 }

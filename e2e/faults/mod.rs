@@ -22,6 +22,7 @@ mod play;
 mod rivals;
 mod silence;
 mod stale;
+mod taking_out;
 mod throttling;
 mod walks;
 

@@ -12,15 +12,16 @@ use serde_json::{Value, json};
 
 use super::case::{Case, PERIOD, REPOSITORY};
 use super::operator::Operator;
-use super::play::{Progress, left};
+use super::play::Progress;
 
-/// The end state: what is in ECR and what the objects show, without what is another in every run.
-pub(super) async fn end(case: &Case) -> Value {
+/// The end state: what is in ECR and what the objects that are `left` show, without what is another in
+/// every run.
+pub(super) async fn end(case: &Case, left: &[(&str, &str)]) -> Value {
     let address = case.emulator.address().to_string();
     let state = get(&address, "/_emulator/state").await.unwrap();
     let state: Value = serde_json::from_str(&state).unwrap();
     let mut end = json!({"ecr": state["registries"]});
-    for (kind, name) in left() {
+    for &(kind, name) in left {
         let object = case.get(kind, name).await;
         end[format!("{kind} {name}")] = json!({
             "finalizers": object["metadata"]["finalizers"],
@@ -90,7 +91,7 @@ fn without_chance(value: &mut Value) {
 /// said twice but what was not answered and asked again.
 pub(super) fn counts(case: &Case, progress: &Progress) {
     let mut said: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    for entry in case.writes(0) {
+    for entry in case.writes(progress.began.load(Ordering::Relaxed)) {
         if entry.operation == "DeleteRepository" {
             assert_eq!(
                 entry.parameters["repositoryName"],
