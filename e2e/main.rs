@@ -5,6 +5,7 @@
 mod admission;
 mod architecture;
 mod chart;
+mod complaints;
 mod crds;
 mod dependencies;
 mod ecr;
