@@ -344,7 +344,7 @@ async fn what_a_cache_has_is_taken_over_without_a_write(scene: &Scene) {
         made.unwrap();
     }
     let ours = |it: &str| it.contains("kind: PullThroughRule") && it.contains("name: hub\n");
-    let manifest = importing::imported(scene, "dev", ours).await;
+    let manifest = importing::imported(scene, &["--environment=dev"], ours).await;
     assert!(manifest.contains("mode: IMMUTABLE"), "{manifest}");
     let since = scene.now();
     scene.apply(&manifest).await;

@@ -1,6 +1,7 @@
 //! What an account has from before the operator came: it is written down, applied, and taken over
 //! with owner tags alone.
 
+use ecr_operator::emulator::Entry;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -12,7 +13,7 @@ pub(super) async fn what_an_account_has_is_taken_over_with_owner_tags_alone(scen
     made_by_hand(scene).await;
     let since = scene.now();
     let ours = |it: &str| it.contains("kind: LifecyclePolicy") || it.contains("namespace: old\n");
-    let manifests = imported(scene, "prod", ours).await;
+    let manifests = imported(scene, &["--environment=prod"], ours).await;
     assert_eq!(
         manifests.matches("kind: LifecyclePolicy").count(),
         1,
@@ -41,6 +42,54 @@ pub(super) async fn what_an_account_has_is_taken_over_with_owner_tags_alone(scen
                 .all(|it| key(it).starts_with("ecr-operator.dev/"))
         );
     }
+}
+
+/// What its registry has only one of is written down too where it is asked for, and applied without a
+/// write: nobody is recorded to own it.
+pub(super) async fn what_a_registry_has_is_taken_up_without_a_write(scene: &Scene) {
+    const OBJECT: &str = "environmentaccounts.ecr-operator.dev prod";
+    let scanner = format!("arn:aws:iam::{PROD}:role/scanner");
+    let theirs = json!({"filter": "theirs-*", "filterType": "WILDCARD"});
+    let rule = json!({"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [theirs]});
+    for (operation, parameters) in [
+        (
+            "RegisterPullTimeUpdateExclusion",
+            json!({"principalArn": scanner}),
+        ),
+        (
+            "PutAccountSetting",
+            json!({"name": "BLOB_MOUNTING", "value": "ENABLED"}),
+        ),
+        (
+            "PutRegistryScanningConfiguration",
+            json!({"scanType": "BASIC", "rules": [rule]}),
+        ),
+    ] {
+        scene.by_hand(PROD, operation, parameters).await;
+    }
+    let ours = |it: &str| it.contains("kind: EnvironmentAccount");
+    let args = ["--environment=prod", "--registry-settings"];
+    let manifest = imported(scene, &args, ours).await;
+    for found in [&scanner, "blobMounting: ENABLED", "theirs-*"] {
+        assert!(manifest.contains(found), "{manifest}");
+    }
+    let since = scene.now();
+    scene.apply(&manifest).await;
+    scene.ready(OBJECT).await;
+    let mut last = since;
+    for _ in 0..3 {
+        let looks = |it: &Entry| {
+            (it.sequence > last && it.account == PROD)
+                && it.operation == "GetRegistryScanningConfiguration"
+        };
+        last = scene.heard("look at the registry", looks).await.sequence;
+    }
+    let mut written = scene.writes(since);
+    written.retain(|it| it.account == PROD);
+    assert_eq!(written, []);
+    let recorded = "--output=jsonpath={.status.registries[*].record}";
+    let recorded = scene.kubectl("get", OBJECT, &[recorded]).await;
+    assert_eq!(recorded.unwrap(), "");
 }
 
 /// Three repositories, whose settings are as people make them.
@@ -82,13 +131,10 @@ async fn made_by_hand(scene: &Scene) {
 
 /// Those manifests of `ecr-operator import` that are ours, from the objects of the cluster; what other
 /// acts have left behind stays theirs.
-pub(super) async fn imported(
-    scene: &Scene,
-    environment: &str,
-    ours: impl Fn(&str) -> bool,
-) -> String {
+pub(super) async fn imported(scene: &Scene, args: &[&str], ours: impl Fn(&str) -> bool) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
-        .args(["import", "--environment", environment, "--cluster-id=east"])
+        .args(["import", "--cluster-id=east"])
+        .args(args)
         .arg(format!("--endpoint-url={}", scene.stage.emulator.url()))
         .env("KUBECONFIG", scene.stage.kubeconfig())
         .env("AWS_ACCESS_KEY_ID", "999999999999")

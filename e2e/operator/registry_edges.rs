@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::scene::Scene;
-use super::{DEV, PATIENCE, REGION};
+use super::{DEV, PATIENCE, REGION, importing};
 
 const DEV_OBJECT: &str = "environmentaccounts.ecr-operator.dev dev";
 /// The other region of `dev`.
@@ -27,6 +27,7 @@ async fn a_registry_is_observed_and_left_and_never_fought_over() {
     what_is_undone_again_and_again_is_left_to_a_person(&scene).await;
     a_region_that_is_taken_out_is_left_without_our_part(&scene).await;
     the_hundred_and_first_exclusion_is_refused_before_the_call(&scene).await;
+    importing::what_a_registry_has_is_taken_up_without_a_write(&scene).await;
     operator.alive().unwrap();
 }
 
