@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::events::Event;
 
-use super::Stop;
 use super::outcome::{self, Cure, Retry};
+use super::{Stop, tidings};
 use crate::api::conditions::{self, Condition, ConditionStatus, ConditionType, Reason};
 use crate::api::targets::TargetState;
 use crate::desired::Stopped;
@@ -154,9 +155,23 @@ impl Summary {
     }
 }
 
+/// The conditions of an object after those of `before`, and the event of it where Ready or its reason is
+/// another: how every reconciliation ends.
+pub fn told(
+    before: &[Condition],
+    summary: &Summary,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> (Vec<Condition>, Option<Event>) {
+    let mut conditions = before.to_vec();
+    summarise(&mut conditions, summary, generation, now);
+    let event = tidings::of_transition(before, &conditions);
+    (conditions, event)
+}
+
 /// Writes Ready, Reconciling and Stalled as kstatus reads them.
 /// <https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus>
-pub fn summarise(
+fn summarise(
     conditions: &mut Vec<Condition>,
     summary: &Summary,
     generation: Option<i64>,

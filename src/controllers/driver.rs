@@ -69,6 +69,16 @@ impl<Status> Done<Status> {
         }
     }
 
+    /// This to show and these to tell, and nothing to come back for.
+    pub fn showing(status: Status, events: impl IntoIterator<Item = Event>) -> Self {
+        Self {
+            status: Some(status),
+            version: None,
+            events: events.into_iter().collect(),
+            retry: Retry::WhenAsked,
+        }
+    }
+
     /// The same, computed from the object of this version.
     #[must_use]
     pub fn of(self, version: Option<String>) -> Self {

@@ -126,17 +126,9 @@ fn shown(
     registries: Vec<RegistryStatus>,
 ) -> Done<EnvironmentAccountStatus> {
     let before = object.status.clone().unwrap_or_default();
-    let mut conditions = before.conditions.clone();
     let summary = Summary::of(verdicts);
-    condition::summarise(
-        &mut conditions,
-        &summary,
-        object.metadata.generation,
-        Timestamp::now(),
-    );
-    let events = tidings::of_transition(&before.conditions, &conditions)
-        .into_iter()
-        .collect();
+    let (generation, now) = (object.metadata.generation, Timestamp::now());
+    let (conditions, event) = condition::told(&before.conditions, &summary, generation, now);
     let status = EnvironmentAccountStatus {
         observed_generation: object.metadata.generation,
         conditions,
@@ -147,12 +139,7 @@ fn shown(
         registries,
         preflight: before.preflight,
     };
-    Done {
-        status: Some(status),
-        version: None,
-        events,
-        retry: Retry::WhenAsked,
-    }
+    Done::showing(status, event)
 }
 
 async fn deleted(

@@ -8,7 +8,6 @@ use kube::{Api, Client, ResourceExt};
 
 use super::condition::{self, Summary, Verdict};
 use super::driver::{Done, Reconcile};
-use super::outcome::Retry;
 use super::{Context, tidings};
 use crate::api::ImageAdmissionPolicy;
 use crate::api::conditions::{self, Condition, ConditionType, Reason};
@@ -47,36 +46,23 @@ impl Reconcile for ImageAdmissionPolicy {
         let is_in_force = verdict.state == TargetState::Ready;
         let said = format!("new pods are looked at, mode {:?}", self.spec.mode);
         let before = self.status.clone().unwrap_or_default();
-        let mut conditions = before.conditions.clone();
         let summary = Summary::of(&[verdict]).saying(said);
-        condition::summarise(
-            &mut conditions,
-            &summary,
-            self.metadata.generation,
-            Timestamp::now(),
-        );
+        let (generation, now) = (self.metadata.generation, Timestamp::now());
+        let (mut conditions, event) =
+            condition::told(&before.conditions, &summary, generation, now);
         self.show_reach(cx, is_in_force, &mut conditions);
-        let events = [
-            tidings::of_transition(&before.conditions, &conditions),
-            tidings::of_change(
-                ConditionType::AdmissionReachable,
-                PROBED,
-                &before.conditions,
-                &conditions,
-            ),
-        ];
-        let events = events.into_iter().flatten().collect();
+        let reached = tidings::of_change(
+            ConditionType::AdmissionReachable,
+            PROBED,
+            &before.conditions,
+            &conditions,
+        );
         let status = ImageAdmissionPolicyStatus {
             observed_generation: self.metadata.generation,
             conditions,
             registry: registry.ok().map(|it| it.host()),
         };
-        Done {
-            status: Some(status),
-            version: None,
-            events,
-            retry: Retry::WhenAsked,
-        }
+        Done::showing(status, event.into_iter().chain(reached))
     }
 }
 

@@ -4,10 +4,9 @@
 use jiff::Timestamp;
 use kube::{Api, Client, ResourceExt};
 
+use super::Context;
 use super::condition::{self, Summary, Verdict};
 use super::driver::{Done, Reconcile};
-use super::outcome::Retry;
-use super::{Context, tidings};
 use crate::api::LifecyclePolicy;
 use crate::api::conditions::Reason;
 use crate::api::lifecycle_policy::LifecyclePolicyStatus;
@@ -42,17 +41,9 @@ impl Reconcile for LifecyclePolicy {
             Ok(_) => judge(tally),
             Err(stopped) => Verdict::of_stopped("spec", stopped),
         };
-        let mut conditions = before.conditions.clone();
         let summary = Summary::of(&[verdict]).saying("the rules are valid".to_owned());
-        condition::summarise(
-            &mut conditions,
-            &summary,
-            self.metadata.generation,
-            Timestamp::now(),
-        );
-        let events = tidings::of_transition(&before.conditions, &conditions)
-            .into_iter()
-            .collect();
+        let (generation, now) = (self.metadata.generation, Timestamp::now());
+        let (conditions, event) = condition::told(&before.conditions, &summary, generation, now);
         let status = LifecyclePolicyStatus {
             observed_generation: self.metadata.generation,
             conditions,
@@ -60,12 +51,7 @@ impl Reconcile for LifecyclePolicy {
             repositories: i64::try_from(used).ok(),
             ..totals(before, tallies.is_some(), tally)
         };
-        Done {
-            status: Some(status),
-            version: None,
-            events,
-            retry: Retry::WhenAsked,
-        }
+        Done::showing(status, event)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::api::image_repository::ImageRepositoryStatus;
 use crate::controllers::driver::Done;
 use crate::controllers::outcome::{self, Retry};
 use crate::controllers::wakes::{Key, Kind};
-use crate::controllers::{Context, Stop, finalizer, live, tidings};
+use crate::controllers::{Context, Stop, finalizer, live};
 use crate::desired::{self, Stopped, Target};
 use crate::domain::names::EnvironmentName;
 use crate::domain::repository::{Contents, Deletion, Released, plan_deletion};
@@ -48,22 +48,9 @@ pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<Imag
             }
         };
     }
-    let retry = releases
-        .iter()
-        .map(Release::retry)
-        .max()
-        .unwrap_or(Retry::WhenAsked);
-    let status = super::status::deleting(object, &waiting, Timestamp::now());
-    let before = object.status.iter().flat_map(|it| it.conditions.clone());
-    let before: Vec<_> = before.collect();
-    Done {
-        events: tidings::of_transition(&before, &status.conditions)
-            .into_iter()
-            .collect(),
-        status: Some(status),
-        version: None,
-        retry,
-    }
+    let retry = releases.iter().map(Release::retry).max();
+    let retry = retry.unwrap_or(Retry::WhenAsked);
+    super::status::deleting(object, (&waiting, retry), Timestamp::now())
 }
 
 /// The recorded targets that are no longer asked for.

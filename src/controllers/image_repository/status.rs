@@ -66,9 +66,9 @@ pub(super) fn done(
     verdicts.extend(contested.iter().map(|it| Verdict::of_stopped("pods", it)));
     let summary = Summary::of(&verdicts);
     let before = object.status.clone().unwrap_or_default();
-    let mut conditions = before.conditions.clone();
-    condition::summarise(&mut conditions, &summary, object.metadata.generation, now);
-    events.extend(tidings::of_transition(&before.conditions, &conditions));
+    let generation = object.metadata.generation;
+    let (conditions, event) = condition::told(&before.conditions, &summary, generation, now);
+    events.extend(event);
     let status = ImageRepositoryStatus {
         observed_generation: object.metadata.generation,
         conditions,
@@ -78,35 +78,35 @@ pub(super) fn done(
         targets: shown.into_values().collect(),
     };
     Done {
-        status: Some(status),
-        version: None,
-        events,
         retry,
+        ..Done::showing(status, events)
     }
 }
 
 /// Status of an object that is being deleted and has something left in AWS.
 pub(super) fn deleting(
     object: &ImageRepository,
-    waiting: &[String],
+    (waiting, retry): (&[String], Retry),
     now: Timestamp,
-) -> ImageRepositoryStatus {
-    let mut status = object.status.clone().unwrap_or_default();
+) -> Done<ImageRepositoryStatus> {
+    let before = object.status.clone().unwrap_or_default();
     let message = format!(
         "{}; annotate the object with {}=true to let it go and touch nothing in AWS",
         waiting.join("; "),
         crate::api::ORPHAN,
     );
     let verdict = Verdict::failing("deletion", Reason::Deleting, &message);
-    let summary = Summary::of(&[verdict]);
-    condition::summarise(
-        &mut status.conditions,
-        &summary,
-        object.metadata.generation,
-        now,
-    );
-    status.observed_generation = object.metadata.generation;
-    status
+    let (summary, generation) = (Summary::of(&[verdict]), object.metadata.generation);
+    let (conditions, event) = condition::told(&before.conditions, &summary, generation, now);
+    let status = ImageRepositoryStatus {
+        observed_generation: generation,
+        conditions,
+        ..before
+    };
+    Done {
+        retry,
+        ..Done::showing(status, event)
+    }
 }
 
 fn judge(end: &End) -> (Verdict, Retry) {

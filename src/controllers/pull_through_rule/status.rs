@@ -49,9 +49,9 @@ pub(super) fn done(
         let fraction = summary.fraction();
         summary = summary.saying(format!("{fraction} ready; {STOPS_REFRESHES}"));
     }
-    let mut conditions = before.conditions.clone();
-    condition::summarise(&mut conditions, &summary, object.metadata.generation, now);
-    events.extend(tidings::of_transition(&before.conditions, &conditions));
+    let generation = object.metadata.generation;
+    let (conditions, event) = condition::told(&before.conditions, &summary, generation, now);
+    events.extend(event);
     let records = || {
         targets
             .iter()
@@ -69,10 +69,8 @@ pub(super) fn done(
         targets,
     };
     Done {
-        status: Some(status),
-        version: None,
-        events,
         retry,
+        ..Done::showing(status, events)
     }
 }
 
