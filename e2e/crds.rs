@@ -165,6 +165,11 @@ fn inspect(path: &str, schema: &JSONSchemaProps, wrong: &mut Vec<String>) {
     if !is_bounded {
         wrong.push(format!("{path} is not bounded"));
     }
+    // The API server warns of any other.
+    let formats = ["int32", "int64", "double", "date-time"];
+    if let Some(format) = schema.format.as_deref().filter(|it| !formats.contains(it)) {
+        wrong.push(format!("{path} is of format {format}"));
+    }
     for (name, field) in schema.properties.iter().flatten() {
         let path = format!("{path}.{name}");
         if field.description.as_ref().is_none_or(|it| it.len() < 12) {

@@ -86,7 +86,7 @@ pub struct Imports {
     /// When the hour began: with its first import.
     pub since: Time,
     /// How many there were.
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub count: u32,
 }
 
@@ -107,21 +107,21 @@ pub struct RetrofitRecord {
     #[schemars(length(max = 128), inner(length(max = 128)))]
     pub tag_keys: Vec<String>,
     /// How many are as repositoryTemplate asks.
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub retrofitted: u32,
     /// How many are not, and cannot be or may not yet be: encryption, or a lifecycle policy that waits.
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub differing: u32,
     /// How many of these have their lifecycle policy waiting: above its budget, or for pods.
     #[serde(default, skip_serializing_if = "is_zero")]
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub held: u32,
     /// In how many of these it would take an image that pods use.
     #[serde(default, skip_serializing_if = "is_zero")]
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub in_use: u32,
     /// How many were not looked at yet.
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub left: u32,
 }
 
@@ -133,13 +133,13 @@ pub struct ObservedRecord {
     #[schemars(length(max = 64))]
     pub hash: String,
     /// How many images they use by tag.
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub used: u32,
     /// How many of these the cache has.
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub cached: u32,
     /// How many digests they use of repositories of which they use no tag: ECR imports by tag only.
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub digests: u32,
     /// The image that was asked for last; the next ones follow it in order of name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
