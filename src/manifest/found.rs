@@ -23,6 +23,8 @@ pub(super) struct Found<'a> {
     pub(super) sites: Vec<Site>,
     pub(super) left: Vec<Left>,
     pub(super) overlays: Vec<Overlay>,
+    /// Whether the rooms have looked at keys alone to know where images are.
+    pub(super) is_steady: bool,
     /// Scalars of which all is said.
     done: BTreeSet<Id>,
     /// The scalars of each site, and the alias on the way to it.
@@ -46,6 +48,7 @@ impl<'a> Found<'a> {
             sites: Vec::new(),
             left: Vec::new(),
             overlays: Vec::new(),
+            is_steady: true,
             done: BTreeSet::new(),
             used: Vec::new(),
             values: 0,
@@ -98,6 +101,7 @@ impl<'a> Found<'a> {
 
     /// A reference of parts. Without a repository there is none.
     pub(super) fn parts(&mut self, parts: Parts<'a>, context: &Context) {
+        self.is_steady = false;
         let said =
             |it: Option<Cursor<'a>>| it.filter(|it| it.text().is_some_and(|it| !it.is_empty()));
         let Some(repository) = said(parts.repository) else {
@@ -197,6 +201,7 @@ impl<'a> Found<'a> {
 
     /// A site that was found in the text of a scalar.
     pub(super) fn adopt(&mut self, at: Cursor<'a>, site: Site) {
+        self.is_steady = false;
         self.used.push((at.id, at.through));
         self.sites.push(site);
     }
@@ -294,6 +299,7 @@ pub(super) fn scalar(at: Cursor<'_>) -> Result<Scalar, Reason> {
     }
     let source = &at.tree.text[node.at.clone()];
     let (start, text, style) = match style {
+        ScalarStyle::Plain if source.starts_with(&**value) => (Some(0), &**value, Style::Plain),
         ScalarStyle::Plain => (source.find(&**value), &**value, Style::Plain),
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
             let style = match style {

@@ -51,6 +51,8 @@ pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>, context: &Context)
         let at = at.find(path)?;
         at.text().filter(|it| !it.is_empty()).map(|_| at)
     };
+    // What a value is depends on what it says: a word, a name with a path, a template.
+    found.is_steady = false;
     let (first, others) = GLOBALS.split_at(OVERRIDING);
     let mut values = Values {
         global: first.iter().find_map(said),

@@ -1,6 +1,8 @@
 //! Kubernetes objects: pods and whatever has a pod's shape within it, lists of objects, and the
 //! fields of well-known custom resources that name images. Of other kinds nothing is guessed.
 
+use std::sync::Arc;
+
 use super::found::Found;
 use super::left::Reason;
 use super::site::Context;
@@ -242,7 +244,7 @@ fn of_pod(at: Cursor<'_>, shape: Shape, context: &Context) -> Option<Context> {
         let labels = labels.into_iter().flat_map(Cursor::pairs);
         let text =
             |(key, value): (&str, Cursor<'_>)| Some((key.to_owned(), value.text()?.to_owned()));
-        context.labels = Some(labels.filter_map(text).collect());
+        context.labels = Some(Arc::new(labels.filter_map(text).collect()));
     }
     Some(context)
 }

@@ -64,6 +64,8 @@ pub struct Document<'t> {
     pub overlays: Vec<Overlay>,
     /// Its values, if it is YAML, so that an edit need not read them again.
     tree: Option<Tree<'t>>,
+    /// Whether each site is where it is whatever it says.
+    is_steady: bool,
 }
 
 /// Whether the file of this path can name images; what it says is no matter.
@@ -89,6 +91,7 @@ pub fn read<'t>(path: &str, text: &'t [u8]) -> Document<'t> {
         sites: Vec::new(),
         overlays: Vec::new(),
         tree: None,
+        is_steady: false,
         left: Vec::from_iter(reason.map(|reason| Left {
             line: 1,
             text: String::new(),
@@ -117,6 +120,7 @@ fn read_text<'t>(path: &str, format: Format, text: &'t str) -> Document<'t> {
         left: Vec::new(),
         overlays: Vec::new(),
         tree: None,
+        is_steady: false,
     };
     let always = matches!(format, Format::Kustomize | Format::Dockerfile);
     if !always && !may_name_images(text) {
@@ -208,6 +212,7 @@ fn read_yaml<'t>(document: &mut Document<'t>, text: &'t str) {
     if let Some(first) = formats.into_iter().find(|it| *it != Format::Yaml) {
         document.format = first;
     }
+    document.is_steady = document.format == Format::Kubernetes && found.is_steady;
     document.overlays = found.overlays;
     document.sites = found.sites;
     document.sites.sort_by_key(Site::start);

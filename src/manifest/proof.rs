@@ -5,6 +5,37 @@ use super::edit::{Splice, Unproven};
 use super::nested::Block;
 use super::tree::{Document, Id, Kind, Node, Tree};
 
+/// Whether a splice needs no proof: it puts a word in the place of a scalar of one line whose bytes
+/// are its value. Letters that end no scalar and begin nothing else leave every other token as it is:
+/// <https://yaml.org/spec/1.2.2/#733-plain-style>.
+pub(super) fn is_evident(tree: &Tree<'_>, splice: &Splice) -> bool {
+    let letter = |it: u8| it.is_ascii_alphanumeric();
+    let harmless = |it: u8| letter(it) || matches!(it, b'.' | b'_' | b'/' | b':' | b'@' | b'-');
+    let text = splice.text.as_bytes();
+    let is_word = text.iter().copied().all(harmless)
+        && text.first().copied().is_some_and(letter)
+        && text.last().copied().is_some_and(letter);
+    let after = tree
+        .nodes
+        .partition_point(|it| it.at.start <= splice.at.start);
+    let last = tree.nodes[..after].last();
+    is_word && last.is_some_and(|it| is_all_of(tree, it, splice))
+}
+
+fn is_all_of(tree: &Tree<'_>, node: &Node<'_>, splice: &Splice) -> bool {
+    use granit_parser::ScalarStyle::{DoubleQuoted, Plain, SingleQuoted};
+    let Kind::Scalar { value, style, .. } = &node.kind else {
+        return false;
+    };
+    let quote = match style {
+        Plain => 0,
+        SingleQuoted | DoubleQuoted => 1,
+        _ => return false,
+    };
+    let inner = node.at.start + quote..node.at.end - quote;
+    inner == splice.at && tree.text[inner] == **value
+}
+
 /// Fails unless both trees say the same but for the splices.
 pub(super) fn same_but_for(
     (before, after): (&Tree<'_>, &Tree<'_>),

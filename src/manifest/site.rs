@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::iter;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::overlay::name_of;
 use crate::domain::reference::Reference;
@@ -125,7 +126,7 @@ pub struct Context {
     /// Whether the pod brings credentials.
     pub credentials: Credentials,
     /// The pod's own labels; `None` where another file may say more.
-    pub labels: Option<BTreeMap<String, String>>,
+    pub labels: Option<Arc<BTreeMap<String, String>>>,
 }
 
 impl Default for Context {

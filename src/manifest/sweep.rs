@@ -130,6 +130,9 @@ fn text(found: &mut Found<'_>, id: Id, block: bool) {
 pub(super) fn comments(text: &str) -> Vec<Left> {
     let mut left = Vec::new();
     for (i, line) in text.lines().enumerate() {
+    if !text.contains('#') {
+        return left;
+    }
         let comment = match line.trim_start().strip_prefix('#') {
             Some(comment) => Some(comment),
             None => line.find(" #").map(|at| &line[at + 2..]),

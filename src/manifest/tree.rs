@@ -118,6 +118,15 @@ impl<'t> Tree<'t> {
         Cursor::new(self, id)
     }
 
+    /// Whether a scalar, or what an alias stands for, is this text.
+    fn says(&self, id: Id, text: &str) -> bool {
+        match &self.nodes[id].kind {
+            Kind::Scalar { value, .. } => value == text,
+            Kind::Alias(target) => self.says(*target, text),
+            Kind::Sequence(_) | Kind::Mapping(..) => false,
+        }
+    }
+
     /// All aliases with what they stand for.
     pub(super) fn aliases(&self) -> impl Iterator<Item = (Id, Id)> + '_ {
         let nodes = self.nodes.iter().enumerate();

@@ -40,7 +40,7 @@ pub(super) fn selection(
         world.labels(name).cloned().unwrap_or_else(own)
     });
     let exempt = namespace.is_some_and(|it| SYSTEM_NAMESPACES.contains(&it));
-    let labels = [of_namespace.as_ref(), context.labels.as_ref()];
+    let labels = [of_namespace.as_ref(), context.labels.as_deref()];
     if exempt || labels.into_iter().flatten().any(opted_out) {
         return Selection::NotSelected;
     }

@@ -64,17 +64,17 @@ impl<'a> Cursor<'a> {
         if self.depth > DEEPEST {
             return None;
         }
-        let named = |name: &str| {
-            // The last of two equal keys is what most readers take.
-            let pair = pairs.iter().rev();
-            pair.copied()
-                .find(|(it, _)| self.tree.at(*it).text() == Some(name))
-        };
-        if let Some((_, value)) = named(key) {
-            return Some(self.to(value));
+        let mut merged = None;
+        // The last of two equal keys is what most readers take.
+        for (name, value) in pairs.iter().rev() {
+            if self.tree.says(*name, key) {
+                return Some(self.to(*value));
+            }
+            if merged.is_none() && self.tree.says(*name, "<<") {
+                merged = Some(*value);
+            }
         }
-        let (_, merged) = named("<<")?;
-        let merged = self.to(merged);
+        let merged = self.to(merged?);
         match &merged.node().kind {
             Kind::Mapping(..) => merged.get(key),
             _ => merged.items().find_map(|it| it.get(key)),
