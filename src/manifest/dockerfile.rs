@@ -12,11 +12,13 @@ use super::lines;
 use super::site::{Context, Scalar, Site, Stated, Written};
 use crate::domain::reference::Reference;
 use instruction::{Instruction, Word, directives, instructions};
-use part::{fields, flags, scalar, version_of};
-use variable::{Piece, expand, pieces, variables};
+use part::{fields, flags, scalar};
+use value::{Argument, Arguments, Unknown, Value, expanded, value};
+use variable::{variables, version_of};
 
 mod instruction;
 mod part;
+mod value;
 mod variable;
 
 /// A base that is no image.
@@ -33,6 +35,7 @@ pub(super) fn read(text: &str) -> (Vec<Site>, Vec<Left>) {
         mut sites,
         mut left,
         bases,
+        said,
         ..
     } = build;
     let syntax = directives(text).filter(|it| it.name.eq_ignore_ascii_case("syntax"));
@@ -43,7 +46,10 @@ pub(super) fn read(text: &str) -> (Vec<Site>, Vec<Left>) {
     }));
     sites.sort_by_key(|it| (it.start(), it.line));
     sites.dedup_by(|a, b| (a.start(), &a.image) == (b.start(), &b.image));
-    let rest = rest(text, &bases, &sites, &left);
+    let told = sites.iter().map(|it| (it.line, &*it.image));
+    let told = told.chain(left.iter().map(|it| (it.line, &*it.text)));
+    let told = told.chain(said.iter().map(|(line, text)| (*line, &**text)));
+    let rest = rest(text, &bases, &told.collect());
     left.extend(rest);
     left.sort();
     left.dedup();
@@ -82,25 +88,22 @@ struct Build {
     /// Whether it begins with what no build begins with: a template, or another language.
     is_strange: bool,
     begun: bool,
-    /// The arguments before the first stage, which are those that a base may name.
-    arguments: BTreeMap<String, Argument>,
+    arguments: Arguments,
+    /// The arguments that bases begin with.
+    named: BTreeSet<String>,
     /// The arguments whose values are parts of more than the names of bases.
     shared: BTreeSet<String>,
+    /// The arguments that stages use for what is theirs.
+    taken: BTreeSet<String>,
     stages: Vec<String>,
     /// The lines that say what stages begin with, of which all is said.
     bases: BTreeSet<usize>,
+    /// The defaults of which all is said, and their lines.
+    said: Vec<(usize, String)>,
     sites: Vec<Site>,
     left: Vec<Left>,
     /// The argument whose default a site is, by the site's place.
     owners: BTreeMap<usize, String>,
-}
-
-/// An argument of the build: its default, or why that cannot be edited.
-#[derive(Debug)]
-struct Argument {
-    line: usize,
-    text: String,
-    default: Result<Scalar, Reason>,
 }
 
 /// Where an image is named.
@@ -126,6 +129,7 @@ impl Build {
         self.is_strange |= !self.begun && !matches!(&*keyword, "ARG" | "FROM");
         match &*keyword {
             "ARG" if !self.begun => words.iter().for_each(|it| self.argument(it)),
+            "ARG" => self.taken.extend(words.iter().map(|it| it.text.clone())),
             "FROM" => self.from(words),
             "COPY" => {
                 for (word, at) in flags(words, "--from=") {
@@ -148,12 +152,20 @@ impl Build {
             // Declared again without a default, it keeps the one that it has.
             return;
         };
-        self.shared.extend(variables(text).map(str::to_owned));
         let default = scalar(word, name.len() + 1..word.text.len());
+        let line = word.line;
+        let mut names = variables(text).map(str::to_owned);
+        let begins_with = names
+            .next()
+            .filter(|_| text.trim_matches(['"', '\'']).starts_with('$'));
+        // What is not at its beginning cannot change without changing it.
+        let parts = variables(text).skip(usize::from(begins_with.is_some()));
+        self.shared.extend(parts.map(str::to_owned));
         let argument = Argument {
-            line: word.line,
+            line,
             text: default.as_ref().map_or(text, |it| &it.text).to_owned(),
-            default,
+            value: default.and_then(|it| value(&it, line, &self.arguments).map_err(|it| it.reason)),
+            begins_with,
         };
         self.arguments.insert(name.to_owned(), argument);
     }
@@ -194,101 +206,61 @@ impl Build {
 
     /// What a stage begins with: a name, here or in an argument's default, and perhaps a version.
     fn base(&mut self, scalar: &Scalar, place: Place<'_>) {
-        let text = &scalar.text;
-        if self
-            .expanded(text)
-            .as_deref()
-            .is_some_and(|it| self.is_no_image(it))
-        {
+        let all = &scalar.text;
+        let whole = expanded(all, &self.arguments);
+        if whole.is_some_and(|it| self.is_no_image(&it)) {
             return;
         }
-        let Some(found) = pieces(text) else {
-            return self.leave(place.line, text, unreadable(text));
+        let (name, version) = all.split_at(version_of(all).unwrap_or(all.len()));
+        let name = Scalar {
+            span: scalar.span.start..scalar.span.start + name.len(),
+            text: name.to_owned(),
+            style: scalar.style,
         };
-        let (name, version) = match &*found {
-            [(_, name @ Piece::Text(_))] => (name.clone(), ""),
-            [(_, Piece::Text(name)), ..] => match version_of(name) {
-                Some(at) => (Piece::Text(&name[..at]), &text[at..]),
-                None => return self.composed(place, text),
-            },
-            [(_, variable), rest @ ..] => {
-                let at = rest.first().map_or(text.len(), |it| it.0);
-                let version = &text[at..];
-                if !version.is_empty() && !version.starts_with([':', '@']) {
-                    return self.composed(place, text);
-                }
-                (variable.clone(), version)
+        let begins = name.text.starts_with('$');
+        let parts = variables(all).skip(usize::from(begins));
+        self.shared.extend(parts.map(str::to_owned));
+        let found = match value(&name, place.line, &self.arguments) {
+            Ok(found) => found,
+            Err(Unknown { line, text, reason }) => {
+                let text = if line == place.line { all } else { &text };
+                return self.leave(line, text, reason);
             }
-            [] => return,
         };
-        self.shared.extend(variables(version).map(str::to_owned));
+        if begins {
+            self.name(variables(all).next().unwrap_or_default());
+        }
+        if found.text().is_empty() {
+            return self.leave(place.line, all, Reason::NoDefault);
+        }
         // A mark with nothing after it is that of a version which the build gives.
-        let expanded = self.expanded(version);
-        let version = expanded.filter(|it| version.is_empty() || it.len() > 1);
-        match name {
-            Piece::Text(name) => {
-                let part = Scalar {
-                    span: scalar.span.start..scalar.span.start + name.len(),
-                    text: name.to_owned(),
-                    style: scalar.style,
-                };
-                self.add(part, version.as_deref(), place);
-            }
-            Piece::Variable { name, default } => {
-                self.variable((name, default), version.as_deref(), scalar, place);
-            }
+        let said = expanded(version, &self.arguments);
+        let said = said.filter(|it| version.is_empty() || it.len() > 1);
+        self.add_value(found, said.as_deref(), place);
+    }
+
+    /// Takes note of an argument that a base begins with, and of those that this begins with.
+    fn name(&mut self, name: &str) {
+        let mut next = Some(name.to_owned());
+        while let Some(name) = next.filter(|it| self.named.insert(it.clone())) {
+            let argument = self.arguments.get(&name);
+            next = argument.and_then(|it| it.begins_with.clone());
         }
     }
 
-    /// A base that an argument names.
-    fn variable(
-        &mut self,
-        (name, default): (&str, Option<Range<usize>>),
-        version: Option<&str>,
-        scalar: &Scalar,
-        place: Place<'_>,
-    ) {
-        let argument = self.arguments.get(name).filter(|it| !it.text.is_empty());
-        let default = default.filter(|it| !it.is_empty());
-        match (argument, default) {
-            (Some(argument), _) => {
-                let line = argument.line;
-                match argument.default.clone() {
-                    Ok(it) if it.text.contains('$') => self.leave(line, &it.text, Reason::Variable),
-                    Ok(it) => {
-                        self.owners.insert(it.span.start, name.to_owned());
-                        let path = &*format!("ARG {name}");
-                        self.add(
-                            it,
-                            version,
-                            Place {
-                                line,
-                                path,
-                                ..place
-                            },
-                        );
-                    }
-                    Err(reason) => self.leave(line, &argument.text.clone(), reason),
-                }
-            }
-            (None, Some(default)) if !scalar.text[default.clone()].contains('$') => {
-                let start = scalar.span.start;
-                let part = Scalar {
-                    span: start + default.start..start + default.end,
-                    text: scalar.text[default].to_owned(),
-                    style: scalar.style,
-                };
-                self.add(part, version, place);
-            }
-            (None, Some(_)) => self.leave(place.line, &scalar.text, Reason::Variable),
-            (None, None) => self.leave(place.line, &scalar.text, Reason::NoDefault),
+    fn add_value(&mut self, found: Value, version: Option<&str>, place: Place<'_>) {
+        let path = found.owner.as_ref().map(|it| format!("ARG {it}"));
+        if let Some(owner) = &found.owner {
+            self.owners.insert(found.head.span.start, owner.clone());
+            let text = self.arguments.get(owner).map(|it| it.text.clone());
+            self.said.extend(text.map(|it| (found.line, it)));
         }
-    }
-
-    /// A name of which a part is a variable's.
-    fn composed(&mut self, place: Place<'_>, text: &str) {
-        self.shared.extend(variables(text).map(str::to_owned));
-        self.leave(place.line, text, Reason::Variable);
+        let place = Place {
+            line: found.line,
+            path: path.as_deref().unwrap_or(place.path),
+            ..place
+        };
+        self.add(found.head, (&found.rest, version), place);
     }
 
     /// What `COPY` and `RUN` take from a stage or an image; no variables are expanded there.
@@ -308,31 +280,24 @@ impl Build {
         let line = word.line;
         let stage = self.stages.last().cloned();
         let stage = stage.as_deref();
-        self.add(scalar, Some(""), Place { line, path, stage });
-    }
-
-    fn expanded(&self, text: &str) -> Option<String> {
-        expand(text, &|name| {
-            self.arguments.get(name).map(|it| it.text.clone())
-        })
+        self.add(scalar, ("", Some("")), Place { line, path, stage });
     }
 
     fn is_no_image(&self, name: &str) -> bool {
         name == NOTHING || self.stages.iter().any(|it| it.eq_ignore_ascii_case(name))
     }
 
-    /// A site of a name and a version, `None` if that is only known to the build.
-    fn add(&mut self, name: Scalar, version: Option<&str>, place: Place<'_>) {
-        let image = format!("{}{}", name.text, version.unwrap_or_default());
+    /// A site of what begins with these bytes: what comes after them, and a version, `None` if that is
+    /// only known to the build.
+    fn add(&mut self, head: Scalar, (rest, version): (&str, Option<&str>), place: Place<'_>) {
+        let rest = format!("{rest}{}", version.unwrap_or_default());
+        let image = format!("{}{rest}", head.text);
         if Reference::parse(&image).is_err() {
             return self.leave(place.line, &image, unreadable(&image));
         }
         let written = match version {
-            Some("") => Written::Whole(name),
-            _ => Written::Parts {
-                registry: None,
-                repository: name,
-            },
+            Some(_) if rest.is_empty() => Written::Whole(head),
+            _ => Written::Beginning { scalar: head, rest },
         };
         self.sites.push(Site {
             line: place.line,
@@ -361,12 +326,22 @@ impl Build {
 
     /// Takes back the sites that are not to be edited after all.
     fn settle(&mut self) {
+        let unnamed = self
+            .arguments
+            .iter()
+            .filter(|it| !self.named.contains(it.0));
+        let parts = unnamed.filter_map(|it| it.1.begins_with.clone());
+        self.shared.extend(parts);
         for site in std::mem::take(&mut self.sites) {
             let owner = self.owners.get(&site.start());
+            let is_part = matches!(&site.written, Written::Beginning { rest, .. }
+                if !rest.is_empty() && !rest.starts_with([':', '@']));
             if self.is_strange {
                 self.leave(site.line, &site.image, Reason::SourceText);
             } else if owner.is_some_and(|it| self.shared.contains(it)) {
                 self.leave(site.line, &site.image, Reason::PartShared);
+            } else if is_part && owner.is_some_and(|it| self.taken.contains(it)) {
+                self.leave(site.line, &site.image, Reason::Variable);
             } else {
                 self.sites.push(site);
             }
@@ -375,11 +350,7 @@ impl Build {
 }
 
 /// What lines name of which nothing has been said: comments, scripts, labels.
-fn rest(text: &str, bases: &BTreeSet<usize>, sites: &[Site], left: &[Left]) -> Vec<Left> {
-    let sites = sites.iter().map(|it| (it.line, &*it.image));
-    let told: BTreeSet<(usize, &str)> = sites
-        .chain(left.iter().map(|it| (it.line, &*it.text)))
-        .collect();
+fn rest(text: &str, bases: &BTreeSet<usize>, told: &BTreeSet<(usize, &str)>) -> Vec<Left> {
     let mut rest = Vec::new();
     for (i, line) in text.lines().enumerate() {
         let reason = match line.trim_start().strip_prefix('#') {

@@ -171,7 +171,15 @@ fn wishes(site: &Site, target: &str) -> Result<Vec<Wish>, Reason> {
         Written::Assignment { scalar, name } => {
             Ok(vec![Wish::of(scalar, format!("{name}={target}"))])
         }
-        Written::Parts { .. } | Written::Override { .. } if !kept => Err(Reason::NotEditable),
+        Written::Parts { .. } | Written::Beginning { .. } | Written::Override { .. } if !kept => {
+            Err(Reason::NotEditable)
+        }
+        Written::Beginning { scalar, rest } => {
+            let beginning = target.strip_suffix(rest.as_str());
+            // The rest names a path that is another where the image goes.
+            let beginning = beginning.ok_or(Reason::Variable)?;
+            Ok(vec![Wish::of(scalar, beginning.to_owned())])
+        }
         Written::Parts {
             registry,
             repository,
@@ -205,7 +213,9 @@ fn wishes(site: &Site, target: &str) -> Result<Vec<Wish>, Reason> {
 fn wishes_to_stay(site: &Site) -> Vec<Wish> {
     let stay = |it: &Scalar| Wish::of(it, it.text.clone());
     match &site.written {
-        Written::Whole(scalar) | Written::Assignment { scalar, .. } => vec![stay(scalar)],
+        Written::Whole(scalar)
+        | Written::Beginning { scalar, .. }
+        | Written::Assignment { scalar, .. } => vec![stay(scalar)],
         Written::Parts {
             registry,
             repository,

@@ -135,7 +135,9 @@ pub(super) fn read<'a>(
 fn move_out(site: &mut Site, block: &Block, newline: &str) {
     let scalar = |it: &mut Scalar| it.span = block.range(&it.span);
     match &mut site.written {
-        Written::Whole(it) | Written::Assignment { scalar: it, .. } => scalar(it),
+        Written::Whole(it)
+        | Written::Beginning { scalar: it, .. }
+        | Written::Assignment { scalar: it, .. } => scalar(it),
         Written::Parts {
             registry,
             repository,

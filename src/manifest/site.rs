@@ -47,6 +47,14 @@ pub enum Written {
         /// The repository's.
         repository: Scalar,
     },
+    /// In one scalar that says its beginning, such as an argument's default. What comes after that is
+    /// said elsewhere and stays.
+    Beginning {
+        /// The beginning.
+        scalar: Scalar,
+        /// All that comes after it.
+        rest: String,
+    },
     /// In a Kustomize override, whose `name` says what it is for and must stay.
     Override {
         /// What is overridden: the name that manifests have for it. Where they get another, the
@@ -168,9 +176,9 @@ impl Site {
     /// The bytes that an edit may change; an empty range is a place to insert at.
     pub fn spans(&self) -> impl Iterator<Item = Range<usize>> {
         let (first, second) = match &self.written {
-            Written::Whole(scalar) | Written::Assignment { scalar, .. } => {
-                (scalar.span.clone(), None)
-            }
+            Written::Whole(scalar)
+            | Written::Beginning { scalar, .. }
+            | Written::Assignment { scalar, .. } => (scalar.span.clone(), None),
             Written::Parts {
                 registry,
                 repository,

@@ -6,12 +6,6 @@ use super::instruction::Word;
 use crate::manifest::left::Reason;
 use crate::manifest::site::{Scalar, Style};
 
-/// Where the version of a name begins.
-pub(super) fn version_of(name: &str) -> Option<usize> {
-    let path = name.rfind('/').map_or(0, |it| it + 1);
-    name[path..].find([':', '@']).map(|it| path + it)
-}
-
 /// The values of a flag of an instruction, each as its word and its bytes in that.
 pub(super) fn flags<'a>(
     words: &'a [Word],

@@ -78,17 +78,17 @@ fn the_default_of_an_argument_is_where_its_base_is_named() {
          ARG LATE=postgres:17\n\
          FROM $LATE\n",
         &expect![[r#"
+            1: nginx:1.27-x
+            1: nginx:1.27
             1: quay.io/a/b:1
             1: alpine
-            1: nginx:1.27 [PartShared]
-            5: $BASE-x [Variable]
             6: redis:7 [SourceText]
             10: $NONE [NoDefault]
             11: ${EMPTY} [NoDefault]
             12: $UNKNOWN [NoDefault]
             16: busybox:1
             18: $LATE [NoDefault]
-            + ARG BASE=nginx:1.27 OTHER='moved.example/a/b:1' QUOTED="moved.example/library/alpine"
+            + ARG BASE=moved.example/library/nginx:1.27 OTHER='moved.example/a/b:1' QUOTED="moved.example/library/alpine"
             + FROM ${NONE:-moved.example/library/busybox:1}
         "#]],
     );
@@ -113,16 +113,96 @@ fn a_version_may_be_a_variable_and_another_part_may_not() {
         &expect![[r#"
             3: golang:3.14
             3: golang
+            4: quay.io/a/c:1
             5: redis [PartShared]
             6: python:3.14-slim
             7: quay.io/a/b (tag elsewhere)
-            10: $REGISTRY/a/c:1 [Variable]
-            11: quay.io/$SHARED [Variable]
+            11: quay.io/redis
             13: ${IMAGE%x} [Variable]
             + ARG IMAGE=moved.example/library/golang
+            + ARG REGISTRY=moved.example
             + FROM moved.example/library/python:${VERSION}-slim
             + FROM moved.example/a/b:v$DIGEST
+            + FROM moved.example/$SHARED
         "#]],
+    );
+}
+
+#[test]
+fn the_default_that_a_base_begins_with_leads_it_elsewhere() {
+    check_dockerfile(
+        "ARG REGISTRY=quay.io\n\
+         ARG ORG=\"a\"\n\
+         ARG VERSION=1.25\n\
+         ARG GO_IMAGE=golang:${VERSION}-alpine\n\
+         ARG PREFIX=\n\
+         FROM ${REGISTRY}/${ORG}/tools:2 AS tools\n\
+         FROM $REGISTRY/b/base:${VERSION}\n\
+         FROM ${GO_IMAGE} AS build\n\
+         FROM ${PREFIX}mirror/nginx:1.27\n\
+         FROM ${MIRROR:-ghcr.io}/c/d:1\n\
+         FROM corp.example/${ORG}/e:1\n",
+        &expect![[r#"
+            1: quay.io/a/tools:2
+            1: quay.io/b/base:1.25
+            4: golang:1.25-alpine
+            5: mirror/nginx:1.27
+            10: ghcr.io/c/d:1
+            11: corp.example/a/e:1
+            + ARG REGISTRY=moved.example
+            + ARG GO_IMAGE=moved.example/library/golang:${VERSION}-alpine
+            + ARG PREFIX=moved.example/
+            + FROM ${MIRROR:-moved.example}/c/d:1
+            + FROM moved.example/${ORG}/e:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_default_that_is_more_than_the_beginning_of_bases_stays() {
+    check_dockerfile(
+        "ARG REGISTRY=quay.io\n\
+         ARG HOST=ghcr.io\n\
+         ARG NAME=web\n\
+         ARG URL=$HOST/v2/\n\
+         FROM ${REGISTRY}/a/b:1\n\
+         ARG REGISTRY\n\
+         RUN curl https://$REGISTRY/v2/\n\
+         FROM $HOST/a/c:1\n\
+         FROM quay.io/${NAME}:1\n\
+         FROM ${NAME}\n\
+         FROM quay.io/$UNKNOWN/a:1\n",
+        &expect![[r#"
+            1: quay.io/a/b:1 [Variable]
+            2: ghcr.io/a/c:1 [PartShared]
+            3: web [PartShared]
+            9: quay.io/web:1
+            11: quay.io/$UNKNOWN/a:1 [Variable]
+            + FROM moved.example/${NAME}:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_beginning_that_images_need_differently_stays() {
+    let text = "ARG REGISTRY=quay.io\nFROM $REGISTRY/a/b:1\nFROM $REGISTRY/c/d:1\n";
+    let document = crate::manifest::read("Dockerfile", text.as_bytes());
+    let edited = |targets: [Option<&str>; 2]| {
+        let edited = crate::manifest::edit("Dockerfile", text, &document, &targets).unwrap();
+        let reasons: Vec<_> = edited.refused.iter().map(|it| it.reason).collect();
+        (edited.text, reasons)
+    };
+    let (b, d) = ("ecr.example/quay/a/b:1", "ecr.example/quay/c/d:1");
+    let moved = text.replace("quay.io", "ecr.example/quay");
+    assert_eq!(edited([Some(b), Some(d)]), (moved, vec![]));
+    assert_eq!(
+        edited([Some(b), None]),
+        (text.to_owned(), vec![Reason::PartShared])
+    );
+    let own = Some("ecr.example/team/b:1");
+    assert_eq!(
+        edited([own, None]),
+        (text.to_owned(), vec![Reason::Variable])
     );
 }
 
@@ -238,7 +318,7 @@ fn names_say_which_files_are_dockerfiles_and_other_languages_are_not() {
 }
 
 /// Lines of Dockerfiles, `@` standing for an image.
-const LINES: [&str; 12] = [
+const LINES: [&str; 13] = [
     "FROM @",
     "from --platform=linux/amd64 @ AS stage",
     "FROM \\\n  '@'",
@@ -249,6 +329,7 @@ const LINES: [&str; 12] = [
     "RUN echo it\\'s \\\n# @\n  @",
     "# FROM @",
     "FROM $A",
+    "FROM $R/x/y:1",
     "ENV A=\"@\"",
     "",
 ];
@@ -261,7 +342,7 @@ proptest! {
     ) {
         let images = ["nginx", "quay.io/a/b:1", "registry.corp.example:5000/a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"];
         let lines = lines.into_iter().map(|(line, image)| LINES[line].replace('@', images[image]));
-        let text = format!("ARG A=redis:7\nFROM busybox\n{}\n", lines.collect::<Vec<_>>().join("\n"));
+        let text = format!("ARG A=redis:7 R=quay.io\nFROM busybox\n{}\n", lines.collect::<Vec<_>>().join("\n"));
         let text = if windows { text.replace('\n', "\r\n") } else { text };
         let after = moved("Dockerfile", &text);
         let expected: Vec<String> = read(&text).0.iter().map(|it| target(&it.image)).collect();

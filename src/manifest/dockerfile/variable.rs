@@ -62,6 +62,24 @@ fn in_braces(text: &str, start: usize) -> Option<Piece<'_>> {
     Some(Piece::Variable { name, default })
 }
 
+/// Where the version of a name begins, if it says one itself.
+pub(super) fn version_of(text: &str) -> Option<usize> {
+    let pieces = pieces(text)?;
+    let texts = || {
+        pieces.iter().filter_map(|(at, piece)| match piece {
+            Piece::Text(text) => Some((*at, *text)),
+            Piece::Variable { .. } => None,
+        })
+    };
+    let mut paths = texts().filter_map(|(at, it)| Some(at + it.rfind('/')? + 1));
+    let path = paths.next_back().unwrap_or(0);
+    let mut marks = texts().filter_map(|(at, it)| {
+        let from = path.saturating_sub(at);
+        Some(at + from + it.get(from..)?.find([':', '@'])?)
+    });
+    marks.next()
+}
+
 /// The names of the variables in a word.
 pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
     text.split('$').skip(1).filter_map(|it| {
