@@ -36,6 +36,8 @@ const ENDS: &[char] = &[
 ];
 /// What the key of an image ends with, in some case.
 const IMAGE: &str = "image";
+/// What stands before an image in a workflow, or where a copy comes from.
+const SCHEME: &str = "docker://";
 /// Programs that are given an image to run or to pull, among other words.
 const RUNNERS: [&str; 3] = ["docker", "podman", "nerdctl"];
 /// Options of theirs without a value, after which the next word may be the image.
@@ -67,6 +69,11 @@ pub(super) fn scan(text: &str, first_line: usize, reason: Reason) -> Vec<Left> {
     found.collect()
 }
 
+/// Whether a line has something by which it may name an image.
+pub(super) fn may_name(line: &str) -> bool {
+    line.contains('/') || line.contains("mage") || RUNNERS.iter().any(|it| line.contains(it))
+}
+
 /// The images that a line names, and what stands where one would.
 pub(super) fn named_in(line: &str) -> Vec<&str> {
     let mut found = after_keys(line);
@@ -75,9 +82,13 @@ pub(super) fn named_in(line: &str) -> Vec<&str> {
     }
     if line.contains('/') {
         for word in line.split(ENDS) {
-            let word = word.strip_prefix("docker://").unwrap_or(word);
+            let by_scheme = word.strip_prefix(SCHEME);
+            let word = by_scheme.unwrap_or(word);
             let word = word.trim_end_matches(['.', ':', '$', '-', '_', '/']);
-            if is_qualified(word) && !found.iter().any(|it| it.contains(word)) {
+            let word = without_placeholder(word);
+            let is_image = is_qualified(word) || (by_scheme.is_some() && is_versioned(word));
+            // Of what is long, the end is not told.
+            if is_image && !found.iter().any(|it| shown(it).contains(word)) {
                 found.push(word);
             }
         }
@@ -85,14 +96,30 @@ pub(super) fn named_in(line: &str) -> Vec<&str> {
     found
 }
 
+/// A word without a digest that is none, such as a placeholder.
+fn without_placeholder(word: &str) -> &str {
+    match word.split_once('@') {
+        Some((name, _)) if Reference::parse(word).is_err() => name,
+        Some(_) | None => word,
+    }
+}
+
+/// Whether a word is an image with its tag or digest.
+fn is_versioned(word: &str) -> bool {
+    let image = Reference::parse(word);
+    image.is_ok_and(|it| it.tag().is_some() || it.digest().is_some())
+}
+
 /// The image of `docker run`, `podman pull` and the like, if it has a tag: a word without one may be
 /// the value of any option.
 fn run_by(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace();
-    words.find(|it| RUNNERS.iter().any(|runner| bare(it).ends_with(runner)))?;
-    words
-        .next()
-        .filter(|it| matches!(bare(it), "run" | "pull"))?;
+    loop {
+        words.find(|it| RUNNERS.iter().any(|runner| bare(it).ends_with(runner)))?;
+        if matches!(bare(words.next()?), "run" | "pull") {
+            break;
+        }
+    }
     let mut may_follow = true;
     for whole in words {
         let word = bare(whole);
@@ -171,7 +198,7 @@ fn value_at(value: &str, is_image: bool) -> Option<&str> {
     if variable && (word.is_empty() || word.contains(['/', ':', '$'])) {
         return Some(unquoted.trim_end_matches(['"', '\'', ' ', '\t', '\r', ',']));
     }
-    let word = word.trim_end_matches(['.', ':']);
+    let word = without_placeholder(word.trim_end_matches(['.', ':']));
     if Reference::parse(word).is_err() {
         return None;
     }
@@ -216,10 +243,15 @@ fn is_name(host: &str) -> bool {
 /// As much of a text as a report shows.
 pub(super) fn shortened(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default().trim_end();
-    match line.char_indices().nth(LONGEST_TEXT) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
+    match shown(line) {
+        all if all.len() == line.len() => line.to_owned(),
+        first => format!("{first}…"),
     }
+}
+
+fn shown(line: &str) -> &str {
+    let end = line.char_indices().nth(LONGEST_TEXT);
+    end.map_or(line, |(end, _)| &line[..end])
 }
 
 #[cfg(test)]

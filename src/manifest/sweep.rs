@@ -38,9 +38,10 @@ pub(super) fn sweep(found: &mut Found<'_>, document: Id, reason: Reason) {
             }
             Kind::Scalar { value, style, .. } if !found.is_done(id) => {
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                if block || value.contains('\n') {
+                let source = &tree.text[tree.nodes[id].at.clone()];
+                if block || value.contains('\n') || source.contains('\n') {
                     text(found, id, block);
-                } else if value.contains('/') {
+                } else if lines::may_name(value) {
                     for image in values_in(value) {
                         found.leave_text(tree.at(id), image, reason);
                     }
@@ -57,7 +58,7 @@ fn values_in(value: &str) -> Vec<&str> {
         return vec![value];
     }
     let mut named = lines::named_in(value);
-    named.retain(|it| it.contains('/'));
+    named.retain(|it| it.contains(['/', ':']));
     named
 }
 
@@ -129,10 +130,10 @@ fn text(found: &mut Found<'_>, id: Id, block: bool) {
 /// Tells the comments of a text that name images: lines of their own, and ends of lines.
 pub(super) fn comments(text: &str) -> Vec<Left> {
     let mut left = Vec::new();
-    for (i, line) in text.lines().enumerate() {
     if !text.contains('#') {
         return left;
     }
+    for (i, line) in text.lines().enumerate() {
         let comment = match line.trim_start().strip_prefix('#') {
             Some(comment) => Some(comment),
             None => line.find(" #").map(|at| &line[at + 2..]),

@@ -264,3 +264,41 @@ spec: {template: {spec: {volumes: [{name: root, containerDisk: {image: 'quay.io/
         "#]],
     );
 }
+
+#[test]
+fn what_arguments_run_and_what_quoted_documents_name_is_told_where_it_stands() {
+    check(
+        "job.yaml",
+        r#"apiVersion: batch/v1
+kind: Job
+spec:
+  template:
+    spec:
+      containers:
+      - image: docker:28
+        args: ["until docker ps; do sleep 3; done; docker run --rm debian:13 cat /etc/os-release"]
+      - image: alpine/k8s:1.34.1
+        args: [run, x, --image=busybox:1.37, --label=web, '--note=a: b']
+        env:
+        - name: VALUES
+          value: '{"hub":"quay.io/kiali","image":"kiali","tag":"v2", "proxy":
+            {"image":"istio/proxyv2:1.28"}}'
+        - name: MORE
+          value: "first \"quay.io/a/b:1\"
+            then \"quay.io/c/d:1\""
+"#,
+        &expect![[r#"
+            7: docker:28
+            8: debian:13 [UnknownField]
+            9: alpine/k8s:1.34.1
+            10: busybox:1.37 [UnknownField]
+            13: kiali [Embedded]
+            13: quay.io/kiali [Embedded]
+            14: istio/proxyv2:1.28 [Embedded]
+            16: quay.io/a/b:1 [Embedded]
+            17: quay.io/c/d:1 [Embedded]
+            +       - image: moved.example/library/docker:28
+            +       - image: moved.example/alpine/k8s:1.34.1
+        "#]],
+    );
+}

@@ -73,6 +73,40 @@ fn what_is_run_or_pulled_by_its_tag_is_an_image() {
 }
 
 #[test]
+fn a_digest_that_is_none_yet_hides_no_image() {
+    check("# image: quay.io/a/b:1@sha256:<digest>", &["quay.io/a/b:1"]);
+    check(
+        "image: \"corp.example/a/b:1@sha256:abc\"",
+        &["corp.example/a/b:1"],
+    );
+    check("see quay.io/a/b@sha256:...", &["quay.io/a/b"]);
+}
+
+#[test]
+fn what_a_scheme_says_to_be_an_image_is_one() {
+    check(
+        "# lint: docker://rhysd/actionlint:1.7",
+        &["rhysd/actionlint:1.7"],
+    );
+    check("copy docker://$(params.IMAGE)", &[]);
+    for id in [
+        "17.3.2",
+        "885e82a1ed0b7356541bb410a0126921ac42439607c09875cd8097dd5d7b5376",
+    ] {
+        check(&format!("containerID: docker://{id}"), &[]);
+    }
+}
+
+#[test]
+fn what_comes_after_a_long_template_is_told_as_well() {
+    let line = format!(
+        "\"image\": \"${{X:-{}}}\", \"hub\": \"quay.io/a\"",
+        "x".repeat(300)
+    );
+    assert_eq!(named_in(&line).last(), Some(&"quay.io/a"));
+}
+
+#[test]
 fn prose_and_addresses_are_none() {
     for line in [
         "the image: a picture of something",
