@@ -244,7 +244,7 @@ fn a_chart_that_may_say_its_registry_itself_is_left() {
 
 #[test]
 fn a_wrong_environment_is_an_error_that_names_it() {
-    let tree = Tree::new(&[]);
+    let tree = Tree::new(&[("shop.yaml", PROD)]);
     tree.check(
         &["-e", "production"],
         &expect![[r#"
@@ -252,6 +252,45 @@ fn a_wrong_environment_is_an_error_that_names_it() {
         error: there is no EnvironmentAccount production: correct the name, or add it to the rules
     "#]],
     );
+}
+
+#[test]
+fn a_folder_of_a_repository_is_told_as_the_repository_would_be() {
+    let map = "environments: [{path: /base/, environment: prod}]\n";
+    let overlay = "resources: [../base]\nimages: [{name: redis, newTag: '8'}]\n";
+    let tree = Tree::new(&[
+        (".ecr-operator.yaml", map),
+        ("base/shop.yaml", PROD),
+        ("dev/kustomization.yaml", overlay),
+    ]);
+    let told = |path: &str| {
+        let output = tree.rewrite_at(&tree.path().join(path), &["--output-format", "json"]);
+        let findings = findings(&output).into_iter();
+        let base = findings.filter(|it| it["path"] == "base/shop.yaml");
+        base.collect::<Vec<_>>()
+    };
+    let all = told("");
+    let reasons: Vec<_> = all.iter().map(|it| &it["reason"]).collect();
+    assert_eq!(reasons, ["OwnRepository", "Overridden", "NoRule"]);
+    assert_eq!(told("base"), all);
+    assert_eq!(told("base/shop.yaml"), all);
+    let dev = tree.rewrite_at(&tree.path().join("dev"), &["--output-format", "json"]);
+    assert_eq!(findings(&dev)[0]["path"], "dev/kustomization.yaml");
+}
+
+#[test]
+fn what_git_has_is_looked_at_though_it_is_ignored() {
+    let tree = Tree::new(&[(".gitignore", "base\n"), ("base/shop.yaml", PROD)]);
+    let looked_at = || findings(&tree.rewrite(&["-e", "prod", "--output-format", "json"])).len();
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        let ran = git.args(arguments).current_dir(tree.path()).output();
+        assert!(ran.unwrap().status.success(), "git {arguments:?}");
+    };
+    git(&["init", "-q"]);
+    assert_eq!(looked_at(), 0);
+    git(&["add", "--force", "base"]);
+    assert_eq!(looked_at(), 3);
 }
 
 #[test]

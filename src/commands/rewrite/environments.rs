@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use crate::manifest::Context;
 
-/// The file that says it, in the folder that is looked at.
-const FILE: &str = ".ecr-operator.yaml";
+/// The file that says it, in the repository's root.
+pub(super) const FILE: &str = ".ecr-operator.yaml";
 
 /// What was said, the weakest first.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ struct SaidEntry {
 }
 
 impl Environments {
-    /// What the folder's own file says, and over it what `arguments` say.
+    /// What the repository's own file says, and over it what `arguments` say.
     pub(super) fn read(root: &Path, arguments: &[String]) -> anyhow::Result<Self> {
         let mut entries = of_file(root)?;
         for argument in arguments {
@@ -82,15 +82,7 @@ fn of_file(root: &Path) -> anyhow::Result<Vec<Entry>> {
     let path = root.join(FILE);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        // The root may be one file.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
     };
     let said: Said =

@@ -20,6 +20,7 @@ mod json;
 mod overrides;
 mod pr_body;
 mod printer;
+mod repository;
 mod rulebook;
 mod sarif;
 mod selection;
@@ -29,6 +30,7 @@ mod verify;
 mod write;
 
 use printer::Printer;
+use repository::Repository;
 use rulebook::Rulebook;
 use summary::Summary;
 
@@ -39,7 +41,8 @@ Without --write nothing is changed: a diff and a summary are printed. Every refe
 ends as one of: rewritten, in step, or left with a reason.
 
 One account per environment means that a file is rewritten only where it is clear which environment \
-reads it. --environment says so by path, and so does .ecr-operator.yaml in the folder:
+reads it. --environment says so by path, and so does .ecr-operator.yaml in the repository's root, which \
+is the next folder up that has it or .git, and from which all paths count:
 
     environments:
     - {path: 'envs/prod/**', environment: prod}
@@ -113,15 +116,15 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .await
             .context("read the cluster's rules (or give --rules with a folder of files)")?,
     };
-    let book = Rulebook::new(objects, arguments)?;
-    let paths = tree::paths(&arguments.root)?;
-    let mut survey = tokio::task::block_in_place(|| tree::survey(&arguments.root, &paths));
+    let repository = tokio::task::block_in_place(|| Repository::around(&arguments.root))?;
+    let book = Rulebook::new(objects, repository.root(), arguments)?;
+    let mut survey = tokio::task::block_in_place(|| tree::survey(&repository));
     let book = book.knowing(std::mem::take(&mut survey.overrides));
     let mut printer = Printer::of(arguments);
     let mut summary = Summary::default();
     let mut kept = Vec::new();
     let counts = tokio::task::block_in_place(|| {
-        tree::examine((&arguments.root, &paths, &survey), &book, |file| {
+        tree::examine(&repository, &survey, &book, |file| {
             summary.add(&file);
             if !arguments.verify {
                 printer.file(&file)?;
@@ -143,7 +146,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         kept.iter().try_for_each(|it| printer.file(it))?;
     }
     if arguments.write {
-        write::write(&arguments.root, &kept)?;
+        write::write(repository.root(), &kept)?;
     }
     summary.end(counts, began.elapsed(), arguments.write);
     printer.end(&summary)?;

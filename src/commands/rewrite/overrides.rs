@@ -18,7 +18,7 @@ pub(super) struct Overrides {
 /// The overlays of a tree, and the files that they may be made of.
 struct Overlays<'a> {
     /// All files, in order.
-    files: &'a [String],
+    files: &'a [&'a str],
     /// Kustomizations and components, by their folders.
     folders: BTreeMap<&'a str, (&'a str, &'a Overlay)>,
     overrides: Overrides,
@@ -26,7 +26,7 @@ struct Overlays<'a> {
 
 impl Overrides {
     /// What the overlays, each with the path of its file, override in `files`, which are in order.
-    pub(super) fn new(overlays: &[(String, Overlay)], files: &[String]) -> Self {
+    pub(super) fn new(overlays: &[(String, Overlay)], files: &[&str]) -> Self {
         let kustomizations = overlays.iter().filter(|(path, _)| is_kustomization(path));
         let folders = kustomizations.map(|(path, it)| (parent(path), (path.as_str(), it)));
         let mut all = Overlays {
@@ -98,12 +98,12 @@ impl<'a> Overlays<'a> {
                     self.made_of(&path, &inner.resources, names, seen);
                     self.made_of(&path, &inner.components, names, seen);
                 }
-            } else if self.files.binary_search(&path).is_ok() {
+            } else if self.files.binary_search(&path.as_str()).is_ok() {
                 self.overrides.mark(&path, names);
             } else {
                 // Flux makes a kustomization of all that is in a folder without one.
                 let below = if path.is_empty() { path } else { path + "/" };
-                let first = self.files.partition_point(|it| *it < below);
+                let first = self.files.partition_point(|it| **it < *below);
                 let files = self.files[first..].iter();
                 let files = files.take_while(|it| it.starts_with(&below));
                 files.for_each(|it| self.overrides.mark(it, names));

@@ -1,6 +1,7 @@
 //! What becomes of a reference: the webhook's own decision, in the environment that reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -39,7 +40,11 @@ pub(super) struct Rulebook {
 impl Rulebook {
     /// The rules that `objects` make. An environment that no admission policy is for has one made up
     /// for it, which excludes nothing.
-    pub(super) fn new(mut objects: Objects, arguments: &Arguments) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        mut objects: Objects,
+        root: &Path,
+        arguments: &Arguments,
+    ) -> anyhow::Result<Self> {
         let mut policies: BTreeMap<String, Vec<String>> = BTreeMap::new();
         objects.policies.sort_by_key(|it| it.name_any());
         for policy in &objects.policies {
@@ -62,7 +67,7 @@ impl Rulebook {
                 vec![made_up]
             });
         }
-        let environments = Environments::read(&arguments.root, &arguments.environments)?;
+        let environments = Environments::read(root, &arguments.environments)?;
         for name in environments.names() {
             if !policies.contains_key(name) {
                 bail!(

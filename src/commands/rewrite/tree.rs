@@ -1,24 +1,25 @@
-//! The files of a repository as Git sees them, read by as many threads as there are cores and told in
-//! the order of their paths.
+//! The files of a repository, read by as many threads as there are cores and told in the order of
+//! their paths.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use anyhow::Context as _;
-use ignore::{WalkBuilder, WalkState};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::finding::{self, File};
 use super::overrides::Overrides;
+use super::repository::{Entry, Repository};
 use super::rulebook::Rulebook;
 use crate::manifest::{self, Overlay};
 
+/// How many files a thread takes at once: few enough that none waits at the end, and enough that
+/// they seldom wait for each other.
+const BATCH: usize = 32;
 /// How many bytes of texts are kept between two looks.
 const MOST_HELD: usize = 64 << 20;
 
@@ -32,37 +33,41 @@ pub(super) enum Seen {
     Unread,
 }
 
-/// Looks at every file below `root`, or at `root` alone if it is one, and hands over each that names
-/// images, in order of the paths.
+/// Looks at every file that was asked for, and hands over each that names images, in order of the
+/// paths.
 pub(super) fn examine(
-    (root, paths, survey): (&Path, &[PathBuf], &Survey),
+    repository: &Repository,
+    survey: &Survey,
     book: &Rulebook,
     mut each: impl FnMut(File) -> anyhow::Result<()>,
 ) -> anyhow::Result<Counts> {
-    let progress = progress(paths.len());
+    let entries = repository.asked();
+    let progress = progress(entries.len());
     let mut counts = Counts {
-        looked_at: paths.len(),
+        looked_at: entries.len(),
         unread: 0,
     };
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let (told, tell) = mpsc::sync_channel(1024);
+        let (told, tell) = mpsc::sync_channel(64);
         for _ in 0..threads() {
             let told = told.clone();
             let next = &next;
-            scope.spawn(move || work((root, paths, survey), next, book, &told));
+            scope.spawn(move || work((entries, survey), next, book, &told));
         }
         drop(told);
         let (mut waiting, mut due) = (BTreeMap::new(), 0);
-        for (at, seen) in tell {
-            waiting.insert(at, seen);
-            while let Some(seen) = waiting.remove(&due) {
+        for (at, batch) in tell {
+            waiting.insert(at, batch);
+            while let Some(batch) = waiting.remove(&due) {
                 due += 1;
-                progress.inc(1);
-                match seen {
-                    Seen::Nothing => {}
-                    Seen::File(file) => each(file)?,
-                    Seen::Unread => counts.unread += 1,
+                for seen in batch {
+                    progress.inc(1);
+                    match seen {
+                        Seen::Nothing => {}
+                        Seen::File(file) => each(file)?,
+                        Seen::Unread => counts.unread += 1,
+                    }
                 }
             }
         }
@@ -90,34 +95,42 @@ enum Held {
     Unread,
 }
 
-/// Looks at every file for what overrides images in others, and keeps texts as long as there is room.
-pub(super) fn survey(root: &Path, paths: &[PathBuf]) -> Survey {
+/// Looks at every file of the repository for what overrides images in others, and keeps the texts
+/// that were asked for as long as there is room.
+pub(super) fn survey(repository: &Repository) -> Survey {
+    let entries = repository.entries();
+    let asked = repository.asked_range();
     let (next, room) = (AtomicUsize::new(0), AtomicUsize::new(MOST_HELD));
-    let look = |path: &Path, overlays: &mut Vec<(String, Overlay)>| {
+    let look = |at: usize, entry: &Entry, overlays: &mut Vec<(String, Overlay)>| {
         // A file that cannot be read is told when its turn comes.
-        let Ok(bytes) = fs::read(located(root, path)) else {
+        let Ok(bytes) = fs::read(&entry.path) else {
             return Held::Unread;
         };
-        let named = named(root, path);
-        if manifest::is_silent(&named, &bytes) {
+        if manifest::is_silent(&entry.name, &bytes) {
             return Held::Silent;
         }
-        let found = manifest::overlays(&named, &bytes).into_iter();
-        overlays.extend(found.map(|it| (named.clone(), it)));
+        let found = manifest::overlays(&entry.name, &bytes).into_iter();
+        overlays.extend(found.map(|it| (entry.name.clone(), it)));
         let left = |it: usize| it.checked_sub(bytes.len());
-        match room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) {
-            Ok(_) => Held::Text(bytes),
-            Err(_) => Held::Unread,
+        let may_hold = || room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        match asked.contains(&at) && may_hold().is_ok() {
+            true => Held::Text(bytes),
+            false => Held::Unread,
         }
     };
     let work = || {
         let (mut held, mut overlays) = (Vec::new(), Vec::new());
         loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = paths.get(at) else {
+            let first = next.fetch_add(BATCH, Ordering::Relaxed);
+            let Some(rest) = entries.get(first..).filter(|it| !it.is_empty()) else {
                 return (held, overlays);
             };
-            held.push((at, look(path, &mut overlays)));
+            for (i, entry) in rest.iter().take(BATCH).enumerate() {
+                let looked = look(first + i, entry, &mut overlays);
+                if asked.contains(&(first + i)) {
+                    held.push((first + i, looked));
+                }
+            }
         }
     };
     let (mut held, mut overlays) = (Vec::new(), Vec::new());
@@ -130,8 +143,7 @@ pub(super) fn survey(root: &Path, paths: &[PathBuf]) -> Survey {
         }
     });
     held.sort_by_key(|(at, _)| *at);
-    let mut files: Vec<String> = paths.iter().map(|it| named(root, it)).collect();
-    files.sort();
+    let files: Vec<&str> = entries.iter().map(|it| it.name.as_str()).collect();
     Survey {
         overrides: Overrides::new(&overlays, &files),
         held: held.into_iter().map(|(_, it)| it).collect(),
@@ -152,22 +164,25 @@ pub(super) struct Counts {
 }
 
 fn work(
-    (root, paths, survey): (&Path, &[PathBuf], &Survey),
+    (entries, survey): (&[Entry], &Survey),
     next: &AtomicUsize,
     book: &Rulebook,
-    told: &mpsc::SyncSender<(usize, Seen)>,
+    told: &mpsc::SyncSender<(usize, Vec<Seen>)>,
 ) {
     loop {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some(path) = paths.get(at) else { return };
-        let named = named(root, path);
-        let seen = match survey.held.get(at) {
-            Some(Held::Silent) => Seen::Nothing,
-            Some(Held::Text(bytes)) => seen(&named, bytes, book),
-            Some(Held::Unread) | None => look(&located(root, path), &named, book),
+        let batch = next.fetch_add(1, Ordering::Relaxed);
+        let first = batch * BATCH;
+        let Some(rest) = entries.get(first..).filter(|it| !it.is_empty()) else {
+            return;
         };
+        let entries = rest.iter().take(BATCH).enumerate();
+        let seen = entries.map(|(i, entry)| match survey.held.get(first + i) {
+            Some(Held::Silent) => Seen::Nothing,
+            Some(Held::Text(bytes)) => seen(&entry.name, bytes, book),
+            Some(Held::Unread) | None => look(&entry.path, &entry.name, book),
+        });
         // Nobody listens any more where telling has failed.
-        if told.send((at, seen)).is_err() {
+        if told.send((batch, seen.collect())).is_err() {
             return;
         }
     }
@@ -185,65 +200,6 @@ fn look(path: &Path, named: &str, book: &Rulebook) -> Seen {
 
 fn seen(named: &str, bytes: &[u8], book: &Rulebook) -> Seen {
     finding::examine(named, bytes, book).map_or(Seen::Nothing, Seen::File)
-}
-
-/// Where a path leads: the root itself where that is one file.
-pub(super) fn located(root: &Path, path: &Path) -> PathBuf {
-    match path.as_os_str().is_empty() {
-        true => root.to_owned(),
-        false => root.join(path),
-    }
-}
-
-/// A path as it is told: with slashes, and the file's own name where the root is the file.
-fn named(root: &Path, path: &Path) -> String {
-    let path = if path.as_os_str().is_empty() {
-        root
-    } else {
-        path
-    };
-    path.to_string_lossy().replace('\\', "/")
-}
-
-/// The files that could name images, relative to `root`, in order. Links are not followed: what they
-/// lead to is a file of its own or outside of the tree.
-pub(super) fn paths(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let about = fs::metadata(root).with_context(|| format!("read {}", root.display()))?;
-    if !about.is_dir() {
-        return Ok(vec![PathBuf::new()]);
-    }
-    let found = Mutex::new(Vec::new());
-    let walk = WalkBuilder::new(root)
-        .hidden(false) // .github, .gitlab-ci.yml
-        .ignore(false)
-        .git_global(false)
-        .require_git(false)
-        .follow_links(false)
-        .filter_entry(|it| it.file_name() != ".git")
-        .build_parallel();
-    walk.run(|| {
-        Box::new(|entry| {
-            match entry {
-                Ok(entry) if entry.file_type().is_some_and(|it| it.is_file()) => {
-                    let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
-                    if manifest::may_read(&path.to_string_lossy()) {
-                        let mut found = found
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner);
-                        found.push(path.to_owned());
-                    }
-                }
-                Ok(_) => {}
-                Err(error) => eprintln!("warning: {error}"),
-            }
-            WalkState::Continue
-        })
-    });
-    let mut found = found
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    found.sort();
-    Ok(found)
 }
 
 fn progress(files: usize) -> ProgressBar {

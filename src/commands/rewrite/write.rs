@@ -20,14 +20,7 @@ pub(super) fn write(root: &Path, files: &[File]) -> anyhow::Result<()> {
     let prepared = files
         .iter()
         .filter_map(|file| Some((file, file.edit.as_ref()?)))
-        .map(|(file, edit)| {
-            let path = if root.is_dir() {
-                root.join(&file.path)
-            } else {
-                root.to_owned()
-            };
-            prepare(path, &edit.before, &edit.after)
-        })
+        .map(|(file, edit)| prepare(root.join(&file.path), &edit.before, &edit.after))
         .collect::<anyhow::Result<Vec<_>>>()?;
     for it in &prepared {
         let now = fs::read(&it.old).with_context(|| format!("read {}", it.old.display()))?;

@@ -11,7 +11,7 @@ fn check(files: &[(&str, &str)], expected: &[&str]) {
     };
     let overlays = documents()
         .flat_map(|(path, it)| it.overlays.into_iter().map(move |it| (path.to_owned(), it)));
-    let mut paths: Vec<String> = files.iter().map(|it| it.0.to_owned()).collect();
+    let mut paths: Vec<&str> = files.iter().map(|it| it.0).collect();
     paths.sort();
     let overrides = Overrides::new(&overlays.collect::<Vec<_>>(), &paths);
     let mut kept = Vec::new();
