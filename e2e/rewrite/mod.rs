@@ -402,7 +402,7 @@ async fn nothing_is_changed_where_an_image_is_not_in_every_environment() {
             &url,
         ])
     };
-    push(&emulator, "333333333333", "a").await;
+    push(&emulator, ("333333333333", "eu-central-1"), "a").await;
     let refused = asked(&emulator);
     let told = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1));
@@ -411,11 +411,11 @@ async fn nothing_is_changed_where_an_image_is_not_in_every_environment() {
         "{told}"
     );
     assert_eq!(tree.text("shop.yaml"), PROD);
-    push(&emulator, "111111111111", "b").await;
+    push(&emulator, ("111111111111", "eu-central-1"), "b").await;
     let told = String::from_utf8(asked(&emulator).stderr).unwrap();
     assert!(told.contains("DIFFERENT"), "{told}");
     assert_eq!(tree.text("shop.yaml"), PROD);
-    push(&emulator, "111111111111", "a").await;
+    push(&emulator, ("111111111111", "eu-central-1"), "a").await;
     let done = asked(&emulator);
     assert_eq!(
         done.status.code(),
@@ -430,8 +430,7 @@ async fn nothing_is_changed_where_an_image_is_not_in_every_environment() {
 }
 
 /// An image with a config of these digits, as shop/checkout:1.42.0.
-async fn push(emulator: &Emulator, account: &str, digit: &str) {
-    let region = "eu-central-1";
+async fn push(emulator: &Emulator, (account, region): (&str, &str), digit: &str) {
     let hand = Hand {
         emulator,
         account,
@@ -449,6 +448,37 @@ async fn push(emulator: &Emulator, account: &str, digit: &str) {
     drop(hand.ecr("CreateRepository", &named).await);
     let image = json!({"repositoryName": "shop/checkout", "imageTag": "1.42.0",
                        "imageManifest": manifest.to_string()});
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_looked_for_in_the_region_of_the_policy_that_rewrites_it() {
+    let emulator = Emulator::start(Options::default()).await.unwrap();
+    let tree = Tree::new(&[("shop.yaml", PROD)]);
+    let region = "eu-west-1";
+    let policies = format!(
+        "---\n{POLICY}\nmetadata: {{name: a}}\nspec: {{environment: prod, exclude: [registry.old.example/shop/]}}\n\
+         ---\n{POLICY}\nmetadata: {{name: b}}\nspec: {{environment: prod, region: {region}}}\n"
+    );
+    let home = "accountId: \"333333333333\"\n  region: eu-central-1\n";
+    let rules = RULES.replace(home, &format!("{home}  replicaRegions: [{region}]\n"));
+    fs::write(tree.rules(), rules + &policies).unwrap();
+    let asked = || {
+        let url = emulator.url();
+        let service = ["--service", "shop/checkout", "--verify", "--write"];
+        tree.rewrite(&[&["-e", "prod", "--endpoint-url", &url], &service[..]].concat())
+    };
+    push(&emulator, ("111111111111", "eu-central-1"), "a").await;
+    push(&emulator, ("333333333333", "eu-central-1"), "a").await;
+    let told = String::from_utf8(asked().stderr).unwrap();
+    assert!(told.contains("prod/eu-west-1 ABSENT"), "{told}");
+    assert_eq!(tree.text("shop.yaml"), PROD);
+    push(&emulator, ("333333333333", region), "a").await;
+    let told = String::from_utf8(asked().stderr).unwrap();
+    assert!(told.contains("dev ok  prod/eu-west-1 ok"), "{told}");
+    let moved = "333333333333.dkr.ecr.eu-west-1.amazonaws.com/shop/checkout:1.42.0";
+    assert!(tree.text("shop.yaml").contains(moved));
+}
+
+const POLICY: &str = "apiVersion: ecr-operator.dev/v1alpha1\nkind: ImageAdmissionPolicy";
+
     hand.ecr("PutImage", &image).await.unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! What is found in one file, and what becomes of it.
 
+use crate::domain::names::Registry;
 use crate::domain::rewrite;
 use crate::manifest::{self, Document, Format};
 
@@ -45,6 +46,8 @@ pub(super) enum Outcome {
     Rewritten {
         /// What it names now.
         target: String,
+        /// The registry that this is in.
+        registry: Registry,
         /// The object that says so.
         rule: Rule,
         /// Why, in the webhook's words.

@@ -17,7 +17,10 @@ use crate::api::image_admission_policy::ImageAdmissionPolicySpec;
 use crate::commands::rules;
 use crate::desired::{self, Objects, Subject, World};
 use crate::domain::facts::{Facts, Presence};
-use crate::domain::rewrite::{self, Asked, Compiled, Decision, Reason, Table};
+use crate::domain::names::Registry;
+use crate::domain::rewrite::{
+    self, Asked, Compiled, Credentials, Decision, PullPolicy, Reason, Table,
+};
 use crate::manifest::{self, Format, Site, Stated};
 
 /// Where `kubectl apply` puts what names no namespace.
@@ -218,6 +221,7 @@ impl Rulebook {
         };
         Outcome::Rewritten {
             target,
+            registry: policy.registry().clone(),
             rule,
             reason,
         }
@@ -235,10 +239,31 @@ impl Rulebook {
         named.filter(|it| self.policies.contains_key(it)).collect()
     }
 
-    /// The first policy by which an environment's references are rewritten.
-    pub(super) fn policy(&self, environment: &str) -> Option<&Compiled> {
-        let mut policies = self.policies.get(environment)?.iter();
-        policies.find_map(|it| self.table.policy(it))
+    /// Where an image of a namespace is pulled from in an environment: the registry of the policy that
+    /// rewrites it there, or else of the environment's first.
+    pub(super) fn registry(
+        &self,
+        environment: &str,
+        (image, namespace): (&str, &str),
+    ) -> Option<&Registry> {
+        let policies = || {
+            let names = self.policies.get(environment).into_iter().flatten();
+            names.filter_map(|it| self.table.policy(it))
+        };
+        let asked = Asked {
+            image,
+            namespace,
+            pull_policy: PullPolicy::Pulls,
+            credentials: Credentials::NotCovered,
+        };
+        let rewrites = |it: &&Compiled| {
+            matches!(
+                rewrite::decide(it, &self.facts, &asked),
+                Decision::Rewrite { .. }
+            )
+        };
+        let found = policies().find(rewrites).or_else(|| policies().next());
+        found.map(Compiled::registry)
     }
 }
 

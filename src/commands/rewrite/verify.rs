@@ -15,7 +15,7 @@ use crate::controllers::identity;
 use crate::desired;
 use crate::domain::RepositoryName;
 use crate::domain::facts::Images;
-use crate::domain::names::ClusterId;
+use crate::domain::names::{ClusterId, Registry};
 use crate::domain::reference::Reference;
 use crate::ecr::{Priority, Sessions, Settings};
 
@@ -28,7 +28,14 @@ struct Wanted {
     repository: RepositoryName,
     /// `:tag`, `@digest`, or nothing where another file says the tag.
     version: String,
-    environments: BTreeSet<String>,
+    places: BTreeSet<Place>,
+}
+
+/// An environment, and its registry that pods will pull from: each policy may lead to another region.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Place {
+    environment: String,
+    registry: Registry,
 }
 
 /// What was found out of each image.
@@ -54,27 +61,23 @@ pub(super) async fn verify(files: &[File], book: &Rulebook, aws: &Aws) -> anyhow
         ..Settings::new(cluster)
     };
     let sessions = Sessions::new(settings).await;
-    let asked: BTreeSet<(&str, &RepositoryName)> = wanted
+    let asked: BTreeSet<(&Place, &RepositoryName)> = wanted
         .iter()
-        .flat_map(|it| {
-            it.environments
-                .iter()
-                .map(|name| (name.as_str(), &it.repository))
-        })
+        .flat_map(|it| it.places.iter().map(|place| (place, &it.repository)))
         .collect();
-    let lists = stream::iter(asked).map(|(environment, repository)| {
+    let lists = stream::iter(asked).map(|(place, repository)| {
         let sessions = &sessions;
         async move {
-            let images = images(sessions, book, environment, repository).await?;
-            anyhow::Ok(((environment, repository), images))
+            let images = images(sessions, book, place, repository).await?;
+            anyhow::Ok(((place, repository), images))
         }
     });
     let lists: Vec<_> = lists.buffer_unordered(AT_ONCE).collect().await;
     let lists: BTreeMap<_, Images> = lists.into_iter().collect::<anyhow::Result<_>>()?;
     let verified = wanted.iter().map(|it| {
-        let found = it.environments.iter().map(|environment| {
-            let images = &lists[&(environment.as_str(), &it.repository)];
-            (environment.clone(), look(images, &it.version))
+        let found = it.places.iter().map(|place| {
+            let images = &lists[&(place, &it.repository)];
+            (place.told(book), look(images, &it.version))
         });
         (it.clone(), found.collect())
     });
@@ -84,37 +87,58 @@ pub(super) async fn verify(files: &[File], book: &Rulebook, aws: &Aws) -> anyhow
 async fn images(
     sessions: &Sessions,
     book: &Rulebook,
-    environment: &str,
+    Place {
+        environment,
+        registry,
+    }: &Place,
     repository: &RepositoryName,
 ) -> anyhow::Result<Images> {
     let object = book.world.environment(environment);
     let object = object.with_context(|| format!("there is no EnvironmentAccount {environment}"))?;
     let declared = desired::environment(object, &book.world)
         .map_err(|it| anyhow::anyhow!("EnvironmentAccount {environment}: {it}"))?;
-    let registry = book
-        .policy(environment)
-        .map_or_else(|| declared.home().clone(), |it| it.registry().clone());
-    let handle = sessions.registry(&registry, &identity(&declared)).await?;
+    let handle = sessions.registry(registry, &identity(&declared)).await?;
     Ok(handle.at(Priority::Edit).images(repository).await?)
 }
 
 fn wanted(files: &[File], book: &Rulebook) -> BTreeSet<Wanted> {
     let findings = files.iter().flat_map(|it| &it.findings);
     let wanted = findings.filter_map(|finding| {
-        let Outcome::Rewritten { target, rule, .. } = &finding.outcome else {
+        let Outcome::Rewritten {
+            target,
+            registry,
+            rule,
+            ..
+        } = &finding.outcome
+        else {
             return None;
         };
         let image = Reference::parse(target).ok()?;
         let digest = image.digest().map(|it| format!("@{it}"));
         let tag = || image.tag().map(|it| format!(":{it}"));
-        let mut environments: BTreeSet<String> = finding.environment.iter().cloned().collect();
+        let place = |environment: String, registry: &Registry| Place {
+            environment,
+            registry: registry.clone(),
+        };
+        let own = finding.environment.clone();
+        let mut places: BTreeSet<Place> =
+            own.iter().map(|it| place(it.clone(), registry)).collect();
         if let Rule::ImageRepository(name) = rule {
-            environments.extend(book.environments_of(name));
+            let namespace = name.split_once('/').map_or("", |it| it.0);
+            let others = book.environments_of(name).into_iter();
+            places.extend(
+                others
+                    .filter(|it| Some(it) != own.as_ref())
+                    .filter_map(|it| {
+                        let registry = book.registry(&it, (&finding.text, namespace))?;
+                        Some(place(it, registry))
+                    }),
+            );
         }
         Some(Wanted {
             repository: image.repository().to_string().parse().ok()?,
             version: digest.or_else(tag).unwrap_or_default(),
-            environments,
+            places,
         })
     });
     wanted.collect()
@@ -131,6 +155,22 @@ fn look(images: &Images, version: &str) -> Found {
         return Found::SomeTag;
     };
     digest.map_or(Found::Absent, |it| Found::Digest(it.clone()))
+}
+
+impl Place {
+    /// The environment, and the region where that is not its home.
+    fn told(&self, book: &Rulebook) -> String {
+        let Self {
+            environment,
+            registry,
+        } = self;
+        let region = &registry.region;
+        let object = book.world.environment(environment);
+        match object.is_some_and(|it| it.spec.region == region.as_str()) {
+            true => environment.clone(),
+            false => format!("{environment}/{region}"),
+        }
+    }
 }
 
 impl Verified {
