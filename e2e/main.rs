@@ -8,6 +8,7 @@ mod chart;
 mod complaints;
 mod crds;
 mod dependencies;
+mod docs;
 mod ecr;
 mod emulator;
 mod explain;
