@@ -83,17 +83,37 @@ impl Tree {
         let mut text = format!("exit {}\n", status.code().unwrap());
         text += &String::from_utf8(stdout).unwrap();
         text += &String::from_utf8(stderr).unwrap();
-        let lines = text
-            .lines()
-            .map(|line| match line.split_once(" looked at in ") {
-                Some((before, after)) => {
-                    format!("{before} looked at in{}", after.split_once(" s").unwrap().1)
-                }
-                None => line.to_owned(),
-            });
-        let text: String = lines.map(|it| it + "\n").collect();
-        expected.assert_eq(&text);
+        expected.assert_eq(&timeless(&text));
     }
+}
+
+/// A text without the time that something took.
+fn timeless(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(|line| match line.split_once(" looked at in ") {
+            Some((before, after)) => {
+                format!("{before} looked at in{}", after.split_once(" s").unwrap().1)
+            }
+            None => line.to_owned(),
+        });
+    lines.map(|it| it + "\n").collect()
+}
+
+#[test]
+fn the_readme_and_the_page_show_what_is_told() {
+    let tree = Tree::new(&[("envs/prod/shop.yaml", PROD)]);
+    let told = tree.rewrite(&["-e", "envs/prod/**=prod"]).stdout;
+    let told = timeless(str::from_utf8(&told).unwrap());
+    let readme = timeless(include_str!("../../README.md"));
+    assert!(readme.contains(&format!("```diff\n{told}```\n")), "{told}");
+    let indented = told.lines().map(|it| match it {
+        "" => "\n".to_owned(),
+        line => format!("    {line}\n"),
+    });
+    let page = timeless(include_str!("../../docs/rewrite.md"));
+    let indented: String = indented.collect();
+    assert!(page.contains(&indented), "{indented}");
 }
 
 #[test]
@@ -235,26 +255,6 @@ fn the_base_of_an_override_keeps_the_name_that_it_is_found_by() {
 }
 
 #[test]
-fn a_chart_that_may_say_its_registry_itself_is_left() {
-    let values = "image:\n  repository: redis\n  tag: \"7.4\"\n";
-    let tree = Tree::new(&[("values.yaml", values)]);
-    let findings = findings(&tree.rewrite(&["-e", "prod", "--output-format", "json"]));
-    assert_eq!(findings[0]["reason"], "RegistryElsewhere");
-}
-
-#[test]
-fn a_wrong_environment_is_an_error_that_names_it() {
-    let tree = Tree::new(&[("shop.yaml", PROD)]);
-    tree.check(
-        &["-e", "production"],
-        &expect![[r#"
-        exit 1
-        error: there is no EnvironmentAccount production: correct the name, or add it to the rules
-    "#]],
-    );
-}
-
-#[test]
 fn a_folder_of_a_repository_is_told_as_the_repository_would_be() {
     let map = "environments: [{path: /base/, environment: prod}]\n";
     let overlay = "resources: [../base]\nimages: [{name: redis, newTag: '8'}]\n";
@@ -291,6 +291,26 @@ fn what_git_has_is_looked_at_though_it_is_ignored() {
     assert_eq!(looked_at(), 0);
     git(&["add", "--force", "base"]);
     assert_eq!(looked_at(), 3);
+}
+
+#[test]
+fn a_chart_that_may_say_its_registry_itself_is_left() {
+    let values = "image:\n  repository: redis\n  tag: \"7.4\"\n";
+    let tree = Tree::new(&[("values.yaml", values)]);
+    let findings = findings(&tree.rewrite(&["-e", "prod", "--output-format", "json"]));
+    assert_eq!(findings[0]["reason"], "RegistryElsewhere");
+}
+
+#[test]
+fn a_wrong_environment_is_an_error_that_names_it() {
+    let tree = Tree::new(&[("shop.yaml", PROD)]);
+    tree.check(
+        &["-e", "production"],
+        &expect![[r#"
+        exit 1
+        error: there is no EnvironmentAccount production: correct the name, or add it to the rules
+    "#]],
+    );
 }
 
 #[test]
@@ -429,25 +449,6 @@ async fn nothing_is_changed_where_an_image_is_not_in_every_environment() {
     );
 }
 
-/// An image with a config of these digits, as shop/checkout:1.42.0.
-async fn push(emulator: &Emulator, (account, region): (&str, &str), digit: &str) {
-    let hand = Hand {
-        emulator,
-        account,
-        region,
-    };
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2,
-                   "digest": format!("sha256:{}", digit.repeat(64))},
-        "layers": [],
-    });
-    let named = json!({"repositoryName": "shop/checkout"});
-    // It may be there from before.
-    drop(hand.ecr("CreateRepository", &named).await);
-    let image = json!({"repositoryName": "shop/checkout", "imageTag": "1.42.0",
-                       "imageManifest": manifest.to_string()});
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_looked_for_in_the_region_of_the_policy_that_rewrites_it() {
     let emulator = Emulator::start(Options::default()).await.unwrap();
@@ -479,6 +480,25 @@ async fn an_image_is_looked_for_in_the_region_of_the_policy_that_rewrites_it() {
 
 const POLICY: &str = "apiVersion: ecr-operator.dev/v1alpha1\nkind: ImageAdmissionPolicy";
 
+/// An image with a config of these digits, as shop/checkout:1.42.0.
+async fn push(emulator: &Emulator, (account, region): (&str, &str), digit: &str) {
+    let hand = Hand {
+        emulator,
+        account,
+        region,
+    };
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2,
+                   "digest": format!("sha256:{}", digit.repeat(64))},
+        "layers": [],
+    });
+    let named = json!({"repositoryName": "shop/checkout"});
+    // It may be there from before.
+    drop(hand.ecr("CreateRepository", &named).await);
+    let image = json!({"repositoryName": "shop/checkout", "imageTag": "1.42.0",
+                       "imageManifest": manifest.to_string()});
     hand.ecr("PutImage", &image).await.unwrap();
 }
 
