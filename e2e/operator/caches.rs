@@ -18,6 +18,7 @@ async fn a_cache_makes_repositories_as_its_rule_says_and_brings_the_old_ones_in_
     let mut operator = scene.operator("caches").await;
     the_template_is_there_before_the_rule_in_every_region(&scene).await;
     what_somebody_else_made_is_left_alone(&scene).await;
+    who_has_only_observed_owns_nothing(&scene).await;
     what_the_cache_makes_is_as_the_template_says(&scene).await;
     what_it_had_made_is_brought_in_line_and_nothing_else(&scene).await;
     what_pods_use_is_fetched_within_the_budget(&scene).await;
@@ -266,6 +267,38 @@ async fn what_somebody_else_made_is_left_alone(scene: &Scene) {
         )
         .await;
     scene.ready(quay).await;
+}
+
+/// A rule with other credentials is somebody else's, also for who has looked at it for long.
+async fn who_has_only_observed_owns_nothing(scene: &Scene) {
+    const STAGE_OBJECT: &str = "environmentaccounts.ecr-operator.dev stage";
+    let private = "pullthroughrules.ecr-operator.dev private";
+    let theirs = json!({
+        "ecrRepositoryPrefix": "private",
+        "upstreamRegistryUrl": "registry-1.docker.io",
+        "credentialArn": secret(STAGE, REGION),
+    });
+    scene
+        .by_hand(STAGE, "CreatePullThroughCacheRule", theirs)
+        .await;
+    let since = scene.now();
+    let observe = json!({"managementPolicy": "Observe"});
+    scene.edit(STAGE_OBJECT, observe).await;
+    let arn = secret(STAGE, REGION).replace("x1Y2z3", "z3Y2x1");
+    let spec = json!({
+        "upstreamRegistry": "docker-hub",
+        "ecrRepositoryPrefix": "private",
+        "environments": ["stage"],
+        "credentials": [{"environment": "stage", "region": REGION, "secretArn": arn}],
+    });
+    scene.cache("private", spec).await;
+    scene.because(private, "Drifted").await;
+    let manage = json!({"managementPolicy": "Manage"});
+    scene.edit(STAGE_OBJECT, manage).await;
+    scene.because(private, "Conflict").await;
+    assert_eq!(scene.ledger(since), Vec::<String>::new());
+    scene.kubectl("delete", private, &[]).await.unwrap();
+    scene.gone(private).await;
 }
 
 async fn what_cannot_work_is_said_before_anything_is_called(scene: &Scene) {

@@ -222,20 +222,19 @@ impl Settled {
             observed,
         } = found;
         let target = &self.look.target;
-        let put = before.as_ref().and_then(|it| it.template_hash.clone());
-        Some(RuleRecord {
+        let made = match target.desired.management {
+            Management::Manage => record::of(target),
             // Who only observes takes nothing over by saying the same.
-            template_hash: match target.template.management {
-                Management::Manage => target.template_hash(),
-                Management::Observe => put,
-            },
+            Management::Observe => before.clone().unwrap_or_default(),
+        };
+        Some(RuleRecord {
             valid: validation.as_ref().map(|it| *it == Validation::Valid),
             prewarmed: prewarmed.clone(),
             retrofit: retrofit
                 .as_ref()
                 .map(|it| settings_put(it.record.clone(), before)),
             observed: observed.clone(),
-            ..record::of(target)
+            ..made
         })
     }
 }
