@@ -260,8 +260,8 @@ async fn anew(registry: &ecr::Registry, target: &Target) -> Result<Plan, Stop> {
     Ok(repository::plan(&target.desired, observed.as_ref()))
 }
 
-/// What is known of the repository, from the registry's list or from a read since; read anew where
-/// this object manages its documents, nobody has read them, and status does not say that these
+/// What is known of the repository, from the registry's list or from a read since; read by itself
+/// where an edit would wait for the first list, and read anew where this object manages its documents, nobody has read them, and status does not say that these
 /// very documents were put.
 async fn known(
     object: &ImageRepository,
@@ -270,6 +270,9 @@ async fn known(
 ) -> Result<Option<Observed>, ecr::Error> {
     let name = &target.desired.name;
     if registry.seen(name) == Seen::Unknown {
+        if priority(object, target) == Priority::Edit && registry.may_read_ahead() {
+            return registry.observe(name).await;
+        }
         registry.at(Priority::Sweep).listed().await?;
     }
     match registry.seen(name) {

@@ -50,6 +50,12 @@ impl Registry {
         }
     }
 
+    /// Whether a repository may be read by itself though the registry was not listed yet, for somebody
+    /// who waits for it. A few may; the others are better served by the list.
+    pub fn may_read_ahead(&self) -> bool {
+        self.memory.may_read_ahead()
+    }
+
     async fn list(&self) -> Result<Arc<Snapshot>, Error> {
         let began = self.memory.begin_list();
         let (mut repositories, mut tags) =

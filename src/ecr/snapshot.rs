@@ -2,6 +2,7 @@
 //! own writes have told since. A list that began before a write does not undo it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::refusals::Refusals;
@@ -24,12 +25,18 @@ pub enum Seen {
     Present(Arc<Observed>),
 }
 
+/// So many repositories may be read by themselves before the first list: enough for the people who wait
+/// for an edit after a restart, and too few to take its turns from the list, which serves all others.
+const READS_AHEAD: u32 = 16;
+
 /// The memory of one registry, shared by all handles on it.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     state: Mutex<State>,
     /// Held by who lists: two lists at a time would cost twice and tell nothing more.
     pub(super) listing: tokio::sync::Mutex<()>,
+    /// How many repositories were read before the first list.
+    ahead: AtomicU32,
     /// What was written how often.
     pub(super) repeats: Repeats,
     /// What AWS did not take.
@@ -71,6 +78,11 @@ impl Memory {
     pub(super) fn snapshot_after(&self, earlier: List) -> Option<Arc<Snapshot>> {
         let state = self.state();
         (state.listed > earlier.0).then(|| state.repositories.clone())
+    }
+
+    /// Whether one more repository may be read by itself before the first list; counts it.
+    pub(super) fn may_read_ahead(&self) -> bool {
+        self.ahead.fetch_add(1, Ordering::Relaxed) < READS_AHEAD
     }
 
     /// The last list that began.
