@@ -261,8 +261,8 @@ async fn anew(registry: &ecr::Registry, target: &Target) -> Result<Plan, Stop> {
 }
 
 /// What is known of the repository, from the registry's list or from a read since; read by itself
-/// where an edit would wait for the first list, and read anew where this object manages its documents, nobody has read them, and status does not say that these
-/// very documents were put.
+/// where an edit would wait for the first list, and read anew where this object manages its
+/// documents, nobody has read them, and status does not say that these very documents were put.
 async fn known(
     object: &ImageRepository,
     registry: &ecr::Registry,
