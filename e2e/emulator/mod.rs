@@ -29,7 +29,8 @@ async fn start() -> Emulator {
     Emulator::start(Options::default()).await.unwrap()
 }
 
-async fn seeded(yaml: &str) -> Emulator {
+/// An emulator with what this seed says in it.
+pub(crate) async fn seeded(yaml: &str) -> Emulator {
     let seed = Seed::parse(yaml).unwrap();
     Emulator::start(Options {
         seed,

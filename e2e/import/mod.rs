@@ -4,24 +4,17 @@
 use std::path::Path;
 use std::process::Output;
 
-use ecr_operator::emulator::{Emulator, Entry, Options, Seed};
+use ecr_operator::emulator::{Emulator, Entry};
 use expect_test::{ExpectFile, expect_file};
 use serde_json::Value;
 use tokio::process::Command;
+
+use crate::emulator::seeded;
 
 mod registry;
 
 const AWS: &str = include_str!("aws.yaml");
 const OBJECTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/import/objects.yaml");
-
-async fn aws() -> Emulator {
-    let seed = Seed::parse(AWS).unwrap();
-    let options = Options {
-        seed,
-        ..Options::default()
-    };
-    Emulator::start(options).await.unwrap()
-}
 
 async fn run(aws: &Emulator, command: &str, files: &[&Path], args: &[&str]) -> Output {
     let files = files.iter().flat_map(|it| ["-f".as_ref(), it.as_os_str()]);
@@ -85,7 +78,7 @@ async fn check_plan(aws: &Emulator, files: &[&Path], expected: &ExpectFile) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_of_what_is_imported_shows_owner_tags_and_nothing_else() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     let folder = tempfile::tempdir().unwrap();
     let (dev, prod) = (
         folder.path().join("dev.yaml"),
@@ -113,7 +106,7 @@ async fn a_plan_of_what_is_imported_shows_owner_tags_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_can_be_put_into_one_namespace_and_only_be_observed() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     let args = [
         "--environment=prod",
         "--namespace=shop",
@@ -130,7 +123,7 @@ async fn everything_can_be_put_into_one_namespace_and_only_be_observed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_imported_is_an_error_that_says_what_to_do() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     for (args, said) in [
         (
             &["--environment=lab"][..],

@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
-use ecr_operator::emulator::{Emulator, Entry, Options, Seed};
+use ecr_operator::emulator::Entry;
 use expect_test::expect_file;
 
 use super::{check_plan, import};
+use crate::emulator::seeded;
 
 const AWS: &str = include_str!("registry/aws.yaml");
 const OBJECTS: &str = concat!(
@@ -14,17 +15,9 @@ const OBJECTS: &str = concat!(
     "/e2e/import/registry/objects.yaml"
 );
 
-async fn aws() -> Emulator {
-    let options = Options {
-        seed: Seed::parse(AWS).unwrap(),
-        ..Options::default()
-    };
-    Emulator::start(options).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_of_imported_templates_and_settings_shows_no_change_to_any() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     let folder = tempfile::tempdir().unwrap();
     let (objects, imported) = (Path::new(OBJECTS), folder.path().join("dev.yaml"));
     let args = ["--environment=dev", "--registry-settings"];
@@ -48,7 +41,7 @@ async fn a_plan_of_imported_templates_and_settings_shows_no_change_to_any() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_registry_has_one_of_is_neither_read_nor_written_unasked() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     let objects = Path::new(OBJECTS);
     let (manifests, _) = import(&aws, &[objects], &["--environment=dev"]).await;
     assert!(!manifests.contains("EnvironmentAccount"), "{manifests}");

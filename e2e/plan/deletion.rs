@@ -1,21 +1,17 @@
 //! What a plan says of objects that are on their way out, and of what they no longer ask for.
 
-use ecr_operator::emulator::{Emulator, Options, Seed};
 use expect_test::expect;
 use regex_lite::Regex;
 
 use super::{check, fed, plan, text, writes};
+use crate::emulator::seeded;
 
 const AWS: &str = include_str!("deletion/aws.yaml");
 const OBJECTS: &str = include_str!("deletion/objects.yaml");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_let_go_of_is_shown_as_its_policy_and_its_environment_say() {
-    let options = Options {
-        seed: Seed::parse(AWS).unwrap(),
-        ..Options::default()
-    };
-    let aws = Emulator::start(options).await.unwrap();
+    let aws = seeded(AWS).await;
     let mut command = plan(&aws);
     command.args(["--all", "-f", "-"]);
     let mut output = fed(command, OBJECTS.as_bytes()).await;

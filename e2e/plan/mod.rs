@@ -3,26 +3,19 @@
 
 use std::process::{Output, Stdio};
 
-use ecr_operator::emulator::{Effect, Emulator, Entry, Options, Rule, Seed};
+use ecr_operator::emulator::{Effect, Emulator, Entry, Rule};
 use expect_test::{Expect, expect};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+
+use crate::emulator::seeded;
 
 mod deletion;
 mod settings;
 
 const AWS: &str = include_str!("aws.yaml");
 const OBJECTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/plan/objects.yaml");
-
-async fn aws() -> Emulator {
-    let seed = Seed::parse(AWS).unwrap();
-    let options = Options {
-        seed,
-        ..Options::default()
-    };
-    Emulator::start(options).await.unwrap()
-}
 
 fn plan(aws: &Emulator) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ecr-operator"));
@@ -69,7 +62,7 @@ fn writes(aws: &Emulator) -> Vec<Entry> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_change_is_said_by_object_and_account_and_nothing_is_written() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     let output = plan(&aws).args(["-f", OBJECTS]).output().await.unwrap();
     check(
         &output,
@@ -122,7 +115,7 @@ async fn what_would_change_is_said_by_object_and_account_and_nothing_is_written(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_as_json_has_a_line_for_each_target_and_a_summary() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     let json = ["-f", OBJECTS, "-o", "json", "--environment=dev"];
     let output = plan(&aws).args(json).output().await.unwrap();
     let told = text(&output.stdout);
@@ -157,7 +150,7 @@ async fn the_same_as_json_has_a_line_for_each_target_and_a_summary() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_world_in_step_is_exit_code_0_and_a_registry_that_cannot_be_read_1() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     let folder = tempfile::tempdir().unwrap();
     let objects = std::fs::read_to_string(OBJECTS).unwrap();
     let concerned = |it: &&str| it.contains("name: dev}") || it.contains("name: settled,");
@@ -198,11 +191,7 @@ async fn a_world_in_step_is_exit_code_0_and_a_registry_that_cannot_be_read_1() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_the_demo_asks_for_is_refused() {
     const COMPANY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/commands/demo/gitops");
-    let options = Options {
-        seed: Seed::parse(include_str!("../../src/commands/demo/seed.yaml")).unwrap(),
-        ..Options::default()
-    };
-    let aws = Emulator::start(options).await.unwrap();
+    let aws = seeded(include_str!("../../src/commands/demo/seed.yaml")).await;
     let json = ["-f", COMPANY, "-o", "json"];
     let output = plan(&aws).args(json).output().await.unwrap();
     let told = text(&output.stdout);
@@ -213,7 +202,7 @@ async fn nothing_that_the_demo_asks_for_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_come_from_standard_input_and_a_mistake_in_them_is_an_error() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     for (objects, code, said) in [
         (std::fs::read(OBJECTS).unwrap(), 2, "shop/cart"),
         (

@@ -1,10 +1,10 @@
 //! What a plan says of what a registry has only one of, with what others have in it.
 
-use ecr_operator::emulator::{Emulator, Options, Seed};
 use expect_test::expect;
 use serde_json::Value;
 
 use super::{check, fed, plan, text, writes};
+use crate::emulator::seeded;
 
 /// Another tool replicates, scans and lets nobody delete.
 const AWS: &str = r#"
@@ -64,17 +64,9 @@ metadata: {name: cart, namespace: shop}
 spec: {environments: [dev], replication: Enabled}
 "#;
 
-async fn aws() -> Emulator {
-    let options = Options {
-        seed: Seed::parse(AWS).unwrap(),
-        ..Options::default()
-    };
-    Emulator::start(options).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn our_part_is_added_what_is_left_of_it_goes_and_theirs_is_not_named() {
-    let aws = aws().await;
+    let aws = seeded(AWS).await;
     let mut command = plan(&aws);
     command
         .env("AWS_ACCESS_KEY_ID", "111111111111")
