@@ -2,7 +2,7 @@
 //! diff. What becomes of an image is decided by the webhook's own pure function, and where it stands
 //! in a text by [`crate::manifest`]; here are the tree, the environments, and how it is told.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -166,12 +166,4 @@ fn exit_code(arguments: &Arguments, summary: &Summary) -> ExitCode {
 /// Whether standard output is looked at by a person who likes colours. <https://no-color.org>
 fn coloured() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
-}
-
-/// Writes to standard output; whoever reads may have seen enough.
-fn told(written: io::Result<()>) -> anyhow::Result<()> {
-    match written.and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => other.context("print what was found"),
-    }
 }

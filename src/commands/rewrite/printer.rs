@@ -1,13 +1,28 @@
 //! How findings are told, one file after the other.
 
-use std::io;
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
+
+use anyhow::Context as _;
 
 use super::finding::File;
 use super::summary::Summary;
-use super::{Arguments, OutputFormat, full, github, json, pr_body, sarif, told};
+use super::{Arguments, OutputFormat, full, github, json, pr_body, sarif};
+
+/// As much as is kept back where nobody watches: a write for each of many files costs more than what
+/// it says.
+const BLOCK: usize = 1 << 16;
 
 /// Tells files as they come, and at the end what they come to.
-pub(super) enum Printer {
+pub(super) struct Printer {
+    words: Words,
+    out: BufWriter<Stdout>,
+    /// Whether all that is told is seen at once. Elsewhere that is the first of it.
+    is_watched: bool,
+    has_begun: bool,
+}
+
+/// How it is told.
+enum Words {
     /// For people.
     Full(full::Full),
     /// For programs.
@@ -23,6 +38,37 @@ pub(super) enum Printer {
 impl Printer {
     /// The one that is asked for.
     pub(super) fn of(arguments: &Arguments) -> Self {
+        Self {
+            words: Words::of(arguments),
+            out: BufWriter::with_capacity(BLOCK, io::stdout()),
+            is_watched: io::stdout().is_terminal(),
+            has_begun: false,
+        }
+    }
+
+    /// Tells one file, or keeps what is told at the end.
+    pub(super) fn file(&mut self, file: &File) -> anyhow::Result<()> {
+        told(self.words.file(file, &mut self.out))?;
+        if self.out.buffer().is_empty() || (self.has_begun && !self.is_watched) {
+            return Ok(());
+        }
+        self.has_begun = true;
+        self.flush()
+    }
+
+    /// Tells what it comes to.
+    pub(super) fn end(&mut self, summary: &Summary) -> anyhow::Result<()> {
+        told(self.words.end(summary, &mut self.out))?;
+        self.flush()
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        told(self.out.flush())
+    }
+}
+
+impl Words {
+    fn of(arguments: &Arguments) -> Self {
         if arguments.pr_body {
             return Self::PrBody(pr_body::Body::default());
         }
@@ -34,39 +80,37 @@ impl Printer {
         }
     }
 
-    /// Tells one file, or keeps what is told at the end.
-    pub(super) fn file(&mut self, file: &File) -> anyhow::Result<()> {
-        let mut out = io::BufWriter::new(io::stdout().lock());
-        told(
-            match self {
-                Self::Full(full) => full.file(file, &mut out),
-                Self::Json => json::file(file, &mut out),
-                Self::Github => github::file(file, &mut out),
-                Self::Sarif(log) => {
-                    log.add(file);
-                    Ok(())
-                }
-                Self::PrBody(body) => {
-                    body.add(file);
-                    Ok(())
-                }
+    fn file(&mut self, file: &File, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Full(full) => full.file(file, out),
+            Self::Json => json::file(file, out),
+            Self::Github => github::file(file, out),
+            Self::Sarif(log) => {
+                log.add(file);
+                Ok(())
             }
-            .and_then(|()| io::Write::flush(&mut out)),
-        )
+            Self::PrBody(body) => {
+                body.add(file);
+                Ok(())
+            }
+        }
     }
 
-    /// Tells what it comes to.
-    pub(super) fn end(&mut self, summary: &Summary) -> anyhow::Result<()> {
-        let mut out = io::BufWriter::new(io::stdout().lock());
-        told(
-            match self {
-                Self::Full(full) => full.end(summary, &mut out),
-                Self::Json => json::end(summary, &mut out),
-                Self::Github => Ok(()),
-                Self::Sarif(log) => log.end(&mut out),
-                Self::PrBody(body) => body.end(summary, &mut out),
-            }
-            .and_then(|()| io::Write::flush(&mut out)),
-        )
+    fn end(&mut self, summary: &Summary, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Full(full) => full.end(summary, out),
+            Self::Json => json::end(summary, out),
+            Self::Github => Ok(()),
+            Self::Sarif(log) => log.end(out),
+            Self::PrBody(body) => body.end(summary, out),
+        }
+    }
+}
+
+/// Whoever reads may have seen enough.
+fn told(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => other.context("print what was found"),
     }
 }
