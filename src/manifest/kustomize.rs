@@ -116,13 +116,13 @@ fn image<'a>(found: &mut Found<'a>, item: Cursor<'a>, name: Cursor<'a>, context:
 /// Where a `newName` goes: after the name, written as the name's own key is.
 fn absent(item: Cursor<'_>, name: Cursor<'_>) -> Result<NewName, Reason> {
     let tree = item.tree;
-    let Kind::Mapping(pairs, style) = &item.node().kind else {
+    let Kind::Mapping(style) = &item.node().kind else {
         return Err(Reason::NotEditable);
     };
     // A name that comes through an alias or a merge has no place of its own.
-    let pair = pairs.iter().find(|(_, value)| *value == name.id);
+    let pair = tree.pairs(item.id).find(|(_, value)| *value == name.id);
     let (key, _) = pair.ok_or(Reason::NotEditable)?;
-    let key = &tree.nodes[*key];
+    let key = &tree.nodes[key];
     let quote = match &key.kind {
         Kind::Scalar {
             style: ScalarStyle::DoubleQuoted,

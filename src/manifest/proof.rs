@@ -139,10 +139,10 @@ fn same(
             };
             style == new_style && tag == new_tag && expected.as_deref() == Some(&**new)
         }
-        (Kind::Sequence(_), Kind::Sequence(_)) => true,
-        (Kind::Mapping(_, style), Kind::Mapping(_, new)) => style == new,
+        (Kind::Sequence, Kind::Sequence) => true,
+        (Kind::Mapping(style), Kind::Mapping(new)) => style == new,
         (Kind::Alias(target), Kind::Alias(new)) => pairs[*target] == *new,
-        (Kind::Scalar { .. } | Kind::Sequence(_) | Kind::Mapping(..) | Kind::Alias(_), _) => false,
+        (Kind::Scalar { .. } | Kind::Sequence | Kind::Mapping(_) | Kind::Alias(_), _) => false,
     }
 }
 

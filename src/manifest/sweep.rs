@@ -23,16 +23,16 @@ pub(super) fn sweep(found: &mut Found<'_>, document: Id, reason: Reason) {
     let tree = found.tree;
     for id in document..tree.nodes[document].end {
         match &tree.nodes[id].kind {
-            Kind::Mapping(pairs, _) => {
-                let parts = is_of_parts(tree.at(id));
-                for (key, value) in pairs {
-                    let name = tree.at(*key).text().unwrap_or_default();
-                    if name == "images" || names_an_image(name) {
-                        several(found, tree.at(*value), reason);
+            Kind::Mapping(_) => {
+                for (key, value) in tree.pairs(id) {
+                    let name = tree.at(key).text().unwrap_or_default();
+                    let is_image = names_an_image(name)
+                        || (name == "repository" && is_of_parts(tree.at(id)));
+                    if is_image || name == "images" {
+                        several(found, tree.at(value), reason);
                     }
-                    let is_image = names_an_image(name) || (parts && name == "repository");
-                    if is_image && !found.is_done(*value) {
-                        named(found, tree.at(*value), *value, name, reason);
+                    if is_image && !found.is_done(value) {
+                        named(found, tree.at(value), value, name, reason);
                     }
                 }
             }
@@ -47,7 +47,7 @@ pub(super) fn sweep(found: &mut Found<'_>, document: Id, reason: Reason) {
                     }
                 }
             }
-            Kind::Scalar { .. } | Kind::Sequence(_) | Kind::Alias(_) => {}
+            Kind::Scalar { .. } | Kind::Sequence | Kind::Alias(_) => {}
         }
     }
 }

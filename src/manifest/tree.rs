@@ -3,6 +3,7 @@
 //! its length.
 
 use std::borrow::Cow;
+use std::iter;
 use std::ops::Range;
 
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StructureStyle, options};
@@ -40,7 +41,7 @@ pub(super) enum Document {
 pub(super) type Wanted = fn(&str) -> bool;
 
 /// A value, and where it is written.
-#[derive(Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Node<'t> {
     /// Its bytes, quotes and block headers among them.
     pub(super) at: Range<usize>,
@@ -55,16 +56,16 @@ pub(super) struct Node<'t> {
     pub(super) kind: Kind<'t>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Kind<'t> {
     Scalar {
         value: Cow<'t, str>,
         style: ScalarStyle,
         tag: Tag,
     },
-    Sequence(Vec<Id>),
-    /// Keys and values in turn.
-    Mapping(Vec<(Id, Id)>, StructureStyle),
+    Sequence,
+    /// Its children are keys and values in turn.
+    Mapping(StructureStyle),
     Alias(Id),
 }
 
@@ -118,12 +119,33 @@ impl<'t> Tree<'t> {
         Cursor::new(self, id)
     }
 
+    /// What stands in a collection, in order; nothing stands in anything else.
+    fn children(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+        let end = self.nodes[id].end;
+        let within = move |it: &Id| *it < end;
+        let first = Some(id + 1).filter(within);
+        iter::successors(first, move |it| Some(self.nodes[*it].end).filter(within))
+    }
+
+    /// The keys and values of a mapping; none of anything else.
+    pub(super) fn pairs(&self, id: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
+        let is_mapping = matches!(self.nodes[id].kind, Kind::Mapping(_));
+        let mut children = self.children(id).filter(move |_| is_mapping);
+        iter::from_fn(move || Some((children.next()?, children.next()?)))
+    }
+
+    /// The items of a sequence; none of anything else.
+    fn items(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+        let is_sequence = matches!(self.nodes[id].kind, Kind::Sequence);
+        self.children(id).filter(move |_| is_sequence)
+    }
+
     /// Whether a scalar, or what an alias stands for, is this text.
     fn says(&self, id: Id, text: &str) -> bool {
         match &self.nodes[id].kind {
             Kind::Scalar { value, .. } => value == text,
             Kind::Alias(target) => self.says(*target, text),
-            Kind::Sequence(_) | Kind::Mapping(..) => false,
+            Kind::Sequence | Kind::Mapping(_) => false,
         }
     }
 
@@ -143,17 +165,17 @@ impl<'t> Tree<'t> {
         while self.nodes[at].parent != at {
             let parent = self.nodes[at].parent;
             match &self.nodes[parent].kind {
-                Kind::Mapping(pairs, _) => {
-                    let key = pairs.iter().find(|(_, value)| *value == at);
-                    let key = key.map_or("?", |(key, _)| self.at(*key).text().unwrap_or("?"));
+                Kind::Mapping(_) => {
+                    let key = self.pairs(parent).find(|(_, value)| *value == at);
+                    let key = key.map_or("?", |(key, _)| self.at(key).text().unwrap_or("?"));
                     steps.push(if key.contains('.') {
                         format!("[{key:?}]")
                     } else {
                         format!(".{key}")
                     });
                 }
-                Kind::Sequence(items) => {
-                    let place = items.iter().position(|it| *it == at).unwrap_or(0);
+                Kind::Sequence => {
+                    let place = self.items(parent).position(|it| it == at).unwrap_or(0);
                     steps.push(format!("[{place}]"));
                 }
                 Kind::Scalar { .. } | Kind::Alias(_) => {}
@@ -190,7 +212,8 @@ fn pieces(text: &str) -> Vec<Range<usize>> {
 
 /// Puts the parser's events together.
 struct Builder {
-    open: Vec<Open>,
+    /// The collections that have not ended.
+    open: Vec<Id>,
     anchors: Vec<(usize, Id)>,
     outermost: Option<Id>,
     /// The first node of the piece.
@@ -198,11 +221,6 @@ struct Builder {
     /// Where the piece is in the text, in bytes and in lines.
     start: usize,
     line: usize,
-}
-
-struct Open {
-    id: Id,
-    key: Option<Id>,
 }
 
 impl Builder {
@@ -238,15 +256,15 @@ impl Builder {
                 self.add(tree, Kind::Scalar { value, style, tag }, anchor, span);
             }
             Event::SequenceStart(_, anchor, _) => {
-                let id = self.add(tree, Kind::Sequence(Vec::new()), anchor, span);
-                self.open.push(Open { id, key: None });
+                let id = self.add(tree, Kind::Sequence, anchor, span);
+                self.open.push(id);
             }
             Event::MappingStart(style, anchor, _) => {
-                let id = self.add(tree, Kind::Mapping(Vec::new(), style), anchor, span);
-                self.open.push(Open { id, key: None });
+                let id = self.add(tree, Kind::Mapping(style), anchor, span);
+                self.open.push(id);
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(Open { id, .. }) = self.open.pop() {
+                if let Some(id) = self.open.pop() {
                     let end = self.bytes(span).end;
                     let after = tree.nodes.len();
                     let node = &mut tree.nodes[id];
@@ -269,25 +287,17 @@ impl Builder {
         if anchor != 0 {
             self.anchors.push((anchor, id));
         }
-        let parent = self.open.last().map_or(id, |it| it.id);
+        let parent = self.open.last().copied();
         tree.nodes.push(Node {
             at: self.bytes(span),
             line: self.line + span.start.line(),
             column: span.start.col(),
-            parent,
+            parent: parent.unwrap_or(id),
             end: id + 1,
             kind,
         });
-        match self.open.last_mut() {
-            None => self.outermost = Some(id),
-            Some(open) => match &mut tree.nodes[open.id].kind {
-                Kind::Sequence(items) => items.push(id),
-                Kind::Mapping(pairs, _) => match open.key.take() {
-                    None => open.key = Some(id),
-                    Some(key) => pairs.push((key, id)),
-                },
-                Kind::Scalar { .. } | Kind::Alias(_) => {}
-            },
+        if parent.is_none() {
+            self.outermost = Some(id);
         }
         id
     }

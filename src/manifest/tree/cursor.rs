@@ -52,31 +52,30 @@ impl<'a> Cursor<'a> {
                 let null = plain && matches!(&**value, "" | "~" | "null" | "Null" | "NULL");
                 (!null).then_some(&**value)
             }
-            Kind::Sequence(_) | Kind::Mapping(..) | Kind::Alias(_) => None,
+            Kind::Sequence | Kind::Mapping(_) | Kind::Alias(_) => None,
         }
     }
 
     /// The value of a key, the mapping's own before a merged one.
     pub(in crate::manifest) fn get(self, key: &str) -> Option<Self> {
-        let Kind::Mapping(pairs, _) = &self.node().kind else {
-            return None;
-        };
         if self.depth > DEEPEST {
             return None;
         }
-        let mut merged = None;
+        let (mut own, mut merged) = (None, None);
         // The last of two equal keys is what most readers take.
-        for (name, value) in pairs.iter().rev() {
-            if self.tree.says(*name, key) {
-                return Some(self.to(*value));
+        for (name, value) in self.tree.pairs(self.id) {
+            if self.tree.says(name, key) {
+                own = Some(value);
+            } else if self.tree.says(name, "<<") {
+                merged = Some(value);
             }
-            if merged.is_none() && self.tree.says(*name, "<<") {
-                merged = Some(*value);
-            }
+        }
+        if let Some(value) = own {
+            return Some(self.to(value));
         }
         let merged = self.to(merged?);
         match &merged.node().kind {
-            Kind::Mapping(..) => merged.get(key),
+            Kind::Mapping(_) => merged.get(key),
             _ => merged.items().find_map(|it| it.get(key)),
         }
     }
@@ -94,23 +93,17 @@ impl<'a> Cursor<'a> {
 
     /// A sequence's items; none of anything else.
     pub(in crate::manifest) fn items(self) -> impl Iterator<Item = Self> {
-        let items: &'a [Id] = match &self.node().kind {
-            Kind::Sequence(items) if self.depth <= DEEPEST => items,
-            _ => &[],
-        };
-        items.iter().map(move |it| self.to(*it))
+        let near = self.depth <= DEEPEST;
+        let items = self.tree.items(self.id).filter(move |_| near);
+        items.map(move |it| self.to(it))
     }
 
     /// A mapping's own keys and values, `<<` among them; none of anything else.
     pub(in crate::manifest) fn pairs(self) -> impl Iterator<Item = (&'a str, Self)> {
-        let pairs: &'a [(Id, Id)] = match &self.node().kind {
-            Kind::Mapping(pairs, _) if self.depth <= DEEPEST => pairs,
-            _ => &[],
-        };
+        let near = self.depth <= DEEPEST;
         let key = move |id: Id| self.tree.at(id).text().unwrap_or_default();
-        pairs
-            .iter()
-            .map(move |(name, value)| (key(*name), self.to(*value)))
+        let pairs = self.tree.pairs(self.id).filter(move |_| near);
+        pairs.map(move |(name, value)| (key(name), self.to(value)))
     }
 
     /// The values of a mapping, the items of a sequence.
@@ -119,7 +112,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(in crate::manifest) fn is_mapping(self) -> bool {
-        matches!(self.node().kind, Kind::Mapping(..))
+        matches!(self.node().kind, Kind::Mapping(_))
     }
 
     /// The path of keys that leads here, as far as the last alias.
