@@ -7,7 +7,8 @@ use std::ops::Range;
 use super::found::names_registry;
 use super::left::Reason;
 use super::site::{NewName, Scalar, Site, Written};
-use super::{Document, dockerfile, proof, read};
+use super::tree::Tree;
+use super::{Document, dockerfile, proof, read, read_again};
 use crate::domain::reference::Reference;
 
 /// A text with its images changed.
@@ -89,47 +90,54 @@ pub fn edit(
             })
             .collect(),
     };
-    let is_evident = is_evident(document, &splices);
-    // Tests read again what is evident, too.
+    let words = tree_of_words(document, &splices);
+    // Where images are does not depend on what they say, so words for words change nothing else; tests
+    // look at these, too.
+    let is_evident = words.is_some() && document.is_steady;
     if cfg!(debug_assertions) || !is_evident {
         let expected = document.sites.iter().enumerate().map(|(i, site)| {
             let target = targets.get(i).copied().flatten();
             let target = target.filter(|_| !refused.contains_key(&i));
             target.unwrap_or(&site.image)
         });
-        let proven = prove((path, text, document), &edited.text, &splices, expected);
-        debug_assert!(!is_evident || proven.is_ok(), "{proven:?}");
-        proven?;
+        let again = match words {
+            Some(tree) => read_again(path, tree.spliced(&edited.text, &splices)),
+            None => proven((path, text, document), &edited.text, &splices)?,
+        };
+        debug_assert!(words.is_none() || is_read_so(path, &edited.text, &again));
+        if !again.sites.iter().map(|it| &*it.image).eq(expected) {
+            debug_assert!(!is_evident, "{:?}", again.sites);
+            return Err(Unproven { line: 1 });
+        }
     }
     Ok(edited)
 }
 
-/// Whether nothing but images can have changed: each splice is a word for a word, and where images
-/// are does not depend on what they say.
-fn is_evident(document: &Document<'_>, splices: &[Splice]) -> bool {
-    let tree = document.tree.as_ref().filter(|_| document.is_steady);
-    tree.is_some_and(|tree| splices.iter().all(|it| proof::is_evident(tree, it)))
+/// The tree of a text in which each splice is a word for a word, so that all else stays as it is.
+fn tree_of_words<'d, 't>(document: &'d Document<'t>, splices: &[Splice]) -> Option<&'d Tree<'t>> {
+    let tree = document.tree.as_ref()?;
+    let are_words = splices.iter().all(|it| proof::is_evident(tree, it));
+    are_words.then_some(tree)
 }
 
-/// Reads the text again: it says the same but for the splices, and names these images.
-fn prove<'a>(
+/// Reads the text again, which says the same but for the splices.
+fn proven<'t>(
     (path, text, document): (&str, &str, &Document<'_>),
-    after: &str,
+    after: &'t str,
     splices: &[Splice],
-    expected: impl Iterator<Item = &'a str>,
-) -> Result<(), Unproven> {
+) -> Result<Document<'t>, Unproven> {
     let again = read(path, after.as_bytes());
     match (&document.tree, &again.tree) {
         (Some(before), Some(after)) => proof::same_but_for((before, after), splices)?,
         (None, None) => dockerfile::same_but_for((text, after), splices)?,
         (Some(_), None) | (None, Some(_)) => return Err(Unproven { line: 1 }),
     }
-    let images = again.sites.iter().map(|it| it.image.as_str());
-    if images.eq(expected) {
-        Ok(())
-    } else {
-        Err(Unproven { line: 1 })
-    }
+    Ok(again)
+}
+
+/// Whether a text is read as a tree says that was made without reading it.
+fn is_read_so(path: &str, text: &str, made: &Document<'_>) -> bool {
+    read(path, text.as_bytes()).tree == made.tree
 }
 
 /// What a site wants of some bytes.

@@ -63,13 +63,9 @@ impl Format {
 
     /// What the path says; documents of YAML say more.
     pub(super) fn of_path(path: &str) -> Self {
-        let path = path.replace('\\', "/");
-        let name = path
-            .rsplit('/')
-            .next()
-            .unwrap_or(&path)
-            .to_ascii_lowercase();
-        let within = |folder: &str| path.split('/').rev().skip(1).any(|it| it == folder);
+        let mut folders = path.rsplit(['/', '\\']);
+        let name = folders.next().unwrap_or(path).to_ascii_lowercase();
+        let within = |folder: &str| folders.clone().any(|it| it == folder);
         let extension = name.rsplit_once('.').map_or("", |it| it.1);
         let yaml = matches!(extension, "yaml" | "yml" | "json");
         match (&*name, extension) {

@@ -58,7 +58,7 @@ const LONGEST_TEXT: usize = 200;
 
 /// Tells every line that names an image, or says that it would if it were rendered.
 pub(super) fn scan(text: &str, first_line: usize, reason: Reason) -> Vec<Left> {
-    let lines = text.lines().enumerate();
+    let lines = text.lines().enumerate().filter(|(_, it)| may_name(it));
     let found = lines.flat_map(|(i, line)| {
         named_in(line).into_iter().map(move |text| Left {
             line: first_line + i,
@@ -69,9 +69,11 @@ pub(super) fn scan(text: &str, first_line: usize, reason: Reason) -> Vec<Left> {
     found.collect()
 }
 
-/// Whether a line has something by which it may name an image.
+/// Whether a line has something by which it may name an image: a path, a key's mark, or a tag's.
 pub(super) fn may_name(line: &str) -> bool {
-    line.contains('/') || line.contains("mage") || RUNNERS.iter().any(|it| line.contains(it))
+    const SIGNS: [&str; 2] = ["mage", "MAGE"];
+    let signs = || SIGNS.into_iter().chain(RUNNERS);
+    line.contains(['/', ':', '=']) && (line.contains('/') || signs().any(|it| line.contains(it)))
 }
 
 /// The images that a line names, and what stands where one would.

@@ -40,7 +40,7 @@ mod tree;
 pub use edit::{Edited, Refused, edit};
 pub use format::Format;
 pub use left::{Left, Reason};
-pub use overlay::{Base, Overlay, overlays};
+pub use overlay::{Base, Overlay, read_overlays};
 pub use site::{Context, NewName, Scalar, Site, Stated, Style, Written};
 
 use std::collections::BTreeSet;
@@ -85,59 +85,66 @@ pub fn is_silent(path: &str, text: &[u8]) -> bool {
 
 /// Reads a text. Of its path, relative to the repository, no more than the format is taken.
 pub fn read<'t>(path: &str, text: &'t [u8]) -> Document<'t> {
-    let format = Format::of_path(path);
-    let passed_over = |reason: Option<Reason>| Document {
-        format,
-        sites: Vec::new(),
-        overlays: Vec::new(),
-        tree: None,
-        is_steady: false,
-        left: Vec::from_iter(reason.map(|reason| Left {
-            line: 1,
-            text: String::new(),
-            reason,
-        })),
+    let mut document = Document::new(Format::of_path(path));
+    let reason = match str::from_utf8(text) {
+        _ if document.format == Format::Other => return document,
+        _ if text.len() > LARGEST => Reason::TooLarge,
+        Ok(text) if !text.contains('\0') => {
+            read_text(&mut document, path, text);
+            return document;
+        }
+        Err(_) if !text.contains(&0) => Reason::NotUtf8,
+        Ok(_) | Err(_) => Reason::Binary,
     };
-    let nothing = |reason| passed_over(Some(reason));
-    if format == Format::Other {
-        return passed_over(None);
+    document.left.push(Left {
+        line: 1,
+        text: String::new(),
+        reason,
+    });
+    document
+}
+
+impl Document<'_> {
+    /// Whether nothing in it names an image.
+    pub fn is_empty(&self) -> bool {
+        self.sites.is_empty() && self.left.is_empty()
     }
-    if text.len() > LARGEST {
-        return nothing(Reason::TooLarge);
-    }
-    match str::from_utf8(text) {
-        Ok(text) if !text.contains('\0') => read_text(path, format, text),
-        Ok(_) => nothing(Reason::Binary),
-        Err(_) if text.contains(&0) => nothing(Reason::Binary),
-        Err(_) => nothing(Reason::NotUtf8),
+
+    /// One in which nothing is found yet.
+    fn new(format: Format) -> Self {
+        Self {
+            format,
+            sites: Vec::new(),
+            left: Vec::new(),
+            overlays: Vec::new(),
+            tree: None,
+            is_steady: false,
+        }
     }
 }
 
-fn read_text<'t>(path: &str, format: Format, text: &'t str) -> Document<'t> {
-    let mut document = Document {
-        format,
-        sites: Vec::new(),
-        left: Vec::new(),
-        overlays: Vec::new(),
-        tree: None,
-        is_steady: false,
-    };
+fn read_text<'t>(document: &mut Document<'t>, path: &str, text: &'t str) {
+    let format = document.format;
     let always = matches!(format, Format::Kustomize | Format::Dockerfile);
     if !always && !may_name_images(text) {
-        return document;
+        return;
     }
     match format {
-        Format::HelmTemplate => read_template(&mut document, text),
+        Format::HelmTemplate => read_template(document, text),
         Format::Dockerfile => (document.sites, document.left) = dockerfile::read(text),
         Format::Terraform | Format::Shell => {
             document.left = lines::scan(text, 1, Reason::SourceText);
         }
         Format::Other => {}
-        _ if format::is_template(path) && text.contains("{{") => {
-            read_template(&mut document, text);
-        }
-        _ => read_yaml(&mut document, text),
+        _ if format::is_template(path) && text.contains("{{") => read_template(document, text),
+        _ => read_yaml(document, text),
     }
+}
+
+/// Reads a text whose tree is known.
+fn read_again<'t>(path: &str, tree: Tree<'t>) -> Document<'t> {
+    let mut document = Document::new(Format::of_path(path));
+    read_tree(&mut document, tree);
     document
 }
 
@@ -182,6 +189,11 @@ fn read_yaml<'t>(document: &mut Document<'t>, text: &'t str) {
     if tree.documents.iter().any(broken) && has_actions(text) {
         return read_template(document, text);
     }
+    read_tree(document, tree);
+}
+
+fn read_tree<'t>(document: &mut Document<'t>, tree: Tree<'t>) {
+    let text = tree.text;
     let mut found = Found::new(&tree);
     let mut formats = Vec::new();
     for part in &tree.documents {

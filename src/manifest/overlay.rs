@@ -1,6 +1,7 @@
 //! Overrides of images that stand in other files: who says them, and what they hold for. A base
 //! that is given another name is no longer found by its override, which may set the tag as well.
 
+use super::Document;
 use super::format::Format;
 use super::tree::Cursor;
 use crate::domain::reference::Reference;
@@ -28,14 +29,11 @@ pub enum Base {
     Root,
 }
 
-/// What a text overrides in other files.
-pub fn overlays(path: &str, text: &[u8]) -> Vec<Overlay> {
+/// Reads a text if it may override images in other files.
+pub fn read_overlays<'t>(path: &str, text: &'t [u8]) -> Option<Document<'t>> {
+    let is_always = matches!(Format::of_path(path), Format::Kustomize | Format::ArgoCd);
     let says_it = || str::from_utf8(text).is_ok_and(|it| it.contains("kustomize"));
-    match Format::of_path(path) {
-        Format::Kustomize | Format::ArgoCd => super::read(path, text).overlays,
-        _ if says_it() => super::read(path, text).overlays,
-        _ => Vec::new(),
-    }
+    (is_always || says_it()).then(|| super::read(path, text))
 }
 
 /// The names of a list of overrides, each `{name, newName, newTag, digest}`.

@@ -5,7 +5,7 @@ use super::edit::{Splice, Unproven};
 use super::nested::Block;
 use super::tree::{Document, Id, Kind, Node, Tree};
 
-/// Whether a splice needs no proof: it puts a word in the place of a scalar of one line whose bytes
+/// Whether it is evident what a splice does: it puts a word in the place of a scalar of one line whose bytes
 /// are its value. Letters that end no scalar and begin nothing else leave every other token as it is:
 /// <https://yaml.org/spec/1.2.2/#733-plain-style>.
 pub(super) fn is_evident(tree: &Tree<'_>, splice: &Splice) -> bool {
@@ -33,7 +33,8 @@ fn is_all_of(tree: &Tree<'_>, node: &Node<'_>, splice: &Splice) -> bool {
         _ => return false,
     };
     let inner = node.at.start + quote..node.at.end - quote;
-    inner == splice.at && tree.text[inner] == **value
+    let is_something = quote > 0 || !value.is_empty();
+    is_something && inner == splice.at && tree.text[inner] == **value
 }
 
 /// Fails unless both trees say the same but for the splices.

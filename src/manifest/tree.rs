@@ -9,6 +9,7 @@ use std::ops::Range;
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StructureStyle, options};
 
 mod cursor;
+mod spliced;
 
 pub(super) use cursor::Cursor;
 
@@ -19,7 +20,7 @@ pub(super) type Id = usize;
 pub(super) const DEEPEST: usize = 64;
 
 /// All documents of one text.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub(super) struct Tree<'t> {
     pub(super) text: &'t str,
     pub(super) nodes: Vec<Node<'t>>,
@@ -27,7 +28,7 @@ pub(super) struct Tree<'t> {
 }
 
 /// One document of a text.
-#[derive(Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Document {
     /// Its outermost node, if it has one.
     Read(Option<Id>),

@@ -3,6 +3,7 @@
 //! the same name in another folder moves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::manifest::{Base, Overlay, Site, Written};
 
@@ -10,9 +11,9 @@ use crate::manifest::{Base, Overlay, Site, Written};
 #[derive(Debug, Default)]
 pub(super) struct Overrides {
     /// By overlays of the file.
-    of_others: BTreeMap<String, BTreeSet<String>>,
+    of_others: BTreeMap<String, Vec<Arc<BTreeSet<String>>>>,
     /// By the file itself, in its patches and values.
-    of_itself: BTreeMap<String, BTreeSet<String>>,
+    of_itself: BTreeMap<String, Vec<Arc<BTreeSet<String>>>>,
 }
 
 /// The overlays of a tree, and the files that they may be made of.
@@ -43,8 +44,9 @@ impl Overrides {
     /// Whether an override is to be changed instead of this site of the file at `path`.
     pub(super) fn hold_for(&self, path: &str, site: &Site) -> bool {
         let name = site.name();
-        let has = |it: &BTreeMap<String, BTreeSet<String>>| {
-            it.get(path).is_some_and(|names| names.contains(name))
+        let has = |it: &BTreeMap<String, Vec<Arc<BTreeSet<String>>>>| {
+            let mut names = it.get(path).into_iter().flatten();
+            names.any(|it| it.contains(name))
         };
         // What a file overrides is what it makes of its resources, so its own are not changed again.
         let is_override = matches!(
@@ -54,9 +56,12 @@ impl Overrides {
         has(&self.of_others) || (!is_override && has(&self.of_itself))
     }
 
-    fn mark(&mut self, file: &str, names: &BTreeSet<&str>) {
-        let marked = self.of_others.entry(file.to_owned()).or_default();
-        marked.extend(names.iter().map(|it| (*it).to_owned()));
+    fn mark(&mut self, file: &str, names: &Arc<BTreeSet<String>>) {
+        let marked = match self.of_others.get_mut(file) {
+            Some(marked) => marked,
+            None => self.of_others.entry(file.to_owned()).or_default(),
+        };
+        marked.push(Arc::clone(names));
     }
 }
 
@@ -66,15 +71,16 @@ impl<'a> Overlays<'a> {
             Base::Folder => parent(path),
             Base::Root => "",
         };
-        let own: BTreeSet<&str> = overlay.names.iter().map(String::as_str).collect();
+        let own: BTreeSet<String> = overlay.names.iter().cloned().collect();
         let components = overlay.components.iter().filter_map(|it| {
             let (_, component) = self.folders.get(joined(folder, it)?.as_str())?;
-            Some(component.names.iter().map(String::as_str))
+            Some(component.names.iter().cloned())
         });
         // A component changes what the overlay is made of, and the overlay what comes of that.
-        let all: BTreeSet<&str> = components.flatten().chain(own.iter().copied()).collect();
+        let all: BTreeSet<String> = components.flatten().chain(own.iter().cloned()).collect();
+        let (own, all) = (Arc::new(own), Arc::new(all));
         let itself = self.overrides.of_itself.entry(path.to_owned()).or_default();
-        itself.extend(own.iter().map(|it| (*it).to_owned()));
+        itself.push(Arc::clone(&own));
         for (resources, names) in [(&overlay.resources, &all), (&overlay.components, &own)] {
             if !names.is_empty() {
                 let mut seen = BTreeSet::from([path]);
@@ -88,7 +94,7 @@ impl<'a> Overlays<'a> {
         &mut self,
         folder: &str,
         resources: &[String],
-        names: &BTreeSet<&str>,
+        names: &Arc<BTreeSet<String>>,
         seen: &mut BTreeSet<&'a str>,
     ) {
         for path in resources.iter().filter_map(|it| joined(folder, it)) {

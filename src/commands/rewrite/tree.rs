@@ -109,8 +109,14 @@ pub(super) fn survey(repository: &Repository) -> Survey {
         if manifest::is_silent(&entry.name, &bytes) {
             return Held::Silent;
         }
-        let found = manifest::overlays(&entry.name, &bytes).into_iter();
-        overlays.extend(found.map(|it| (entry.name.clone(), it)));
+        if let Some(document) = manifest::read_overlays(&entry.name, &bytes) {
+            let is_empty = document.is_empty();
+            let found = document.overlays.into_iter();
+            overlays.extend(found.map(|it| (entry.name.clone(), it)));
+            if is_empty {
+                return Held::Silent;
+            }
+        }
         let left = |it: usize| it.checked_sub(bytes.len());
         let may_hold = || room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
         match asked.contains(&at) && may_hold().is_ok() {
