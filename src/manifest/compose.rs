@@ -11,12 +11,11 @@ pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
     let Some(services) = at.get("services") else {
         return;
     };
-    for (name, service) in services.pairs() {
+    for service in services.children() {
         // With `build`, the image is what is built here, and nothing pulls it.
         let built = service.get("build").is_some();
         let never = service.string("pull_policy") == Some("never");
         let context = Context {
-            container: Some(name.to_owned()),
             pull_policy: match built || never {
                 true => PullPolicy::Never,
                 false => PullPolicy::Pulls,

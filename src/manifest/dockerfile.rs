@@ -66,7 +66,7 @@ pub(super) fn same_but_for(
         passed.fold(at, |at, it| at + it.text.len() - it.at.len())
     };
     let words = |text: &str| -> Vec<Vec<(usize, Range<usize>)>> {
-        let words = |it: Instruction| it.words.into_iter().map(|it| (it.line, it.span)).collect();
+        let words = |it: Instruction<'_>| it.words.into_iter().map(|it| (it.line, it.span)).collect();
         instructions(text).into_iter().map(words).collect()
     };
     let mut expected = words(before);
@@ -106,18 +106,10 @@ struct Build {
     owners: BTreeMap<usize, String>,
 }
 
-/// Where an image is named.
-#[derive(Clone, Copy, Debug)]
-struct Place<'a> {
-    line: usize,
-    path: &'a str,
-    stage: Option<&'a str>,
-}
-
 impl Build {
-    fn instruction(&mut self, instruction: &Instruction) {
+    fn instruction(&mut self, instruction: &Instruction<'_>) {
         let mut words = instruction.words.as_slice();
-        let keyword = |words: &[Word]| words.first().map(|it| it.text.to_ascii_uppercase());
+        let keyword = |words: &[Word<'_>]| words.first().map(|it| it.text.to_ascii_uppercase());
         let triggered = keyword(words).is_some_and(|it| it == "ONBUILD");
         if triggered {
             words = &words[1..];
@@ -129,17 +121,17 @@ impl Build {
         self.is_strange |= !self.begun && !matches!(&*keyword, "ARG" | "FROM");
         match &*keyword {
             "ARG" if !self.begun => words.iter().for_each(|it| self.argument(it)),
-            "ARG" => self.taken.extend(words.iter().map(|it| it.text.clone())),
+            "ARG" => self.taken.extend(words.iter().map(|it| it.text.clone().into_owned())),
             "FROM" => self.from(words),
             "COPY" => {
                 for (word, at) in flags(words, "--from=") {
-                    self.source(word, at, "COPY --from", triggered);
+                    self.source(word, at, triggered);
                 }
             }
             "RUN" => {
                 for (word, at) in flags(words, "--mount=") {
                     for at in fields(&word.text, at, "from") {
-                        self.source(word, at, "RUN --mount", triggered);
+                        self.source(word, at, triggered);
                     }
                 }
             }
@@ -147,7 +139,7 @@ impl Build {
         }
     }
 
-    fn argument(&mut self, word: &Word) {
+    fn argument(&mut self, word: &Word<'_>) {
         let Some((name, text)) = word.text.split_once('=') else {
             // Declared again without a default, it keeps the one that it has.
             return;
@@ -171,7 +163,7 @@ impl Build {
     }
 
     /// `FROM [--platform=…] image [AS stage]`.
-    fn from(&mut self, words: &[Word]) {
+    fn from(&mut self, words: &[Word<'_>]) {
         self.begun = true;
         self.bases.extend(words.iter().map(|it| it.line));
         let flags = words.iter().take_while(|it| it.text.starts_with("--"));
@@ -183,14 +175,9 @@ impl Build {
         let named = named.is_some_and(|it| it.text.eq_ignore_ascii_case("as"));
         let stage = words.get(2).filter(|_| named);
         let stage = stage.map(|it| it.text.to_ascii_lowercase());
-        let place = Place {
-            line: word.line,
-            path: "FROM",
-            stage: stage.as_deref(),
-        };
         let complete = words.len() == 1 || (words.len() == 3 && named);
         match scalar(word, 0..word.text.len()) {
-            Ok(scalar) if complete => self.base(&scalar, place),
+            Ok(scalar) if complete => self.base(&scalar, word.line),
             Err(reason) if complete => self.leave(word.line, &word.text, reason),
             Ok(_) | Err(_) => {
                 let text = words
@@ -205,7 +192,7 @@ impl Build {
     }
 
     /// What a stage begins with: a name, here or in an argument's default, and perhaps a version.
-    fn base(&mut self, scalar: &Scalar, place: Place<'_>) {
+    fn base(&mut self, scalar: &Scalar, at: usize) {
         let all = &scalar.text;
         let whole = expanded(all, &self.arguments);
         if whole.is_some_and(|it| self.is_no_image(&it)) {
@@ -220,10 +207,10 @@ impl Build {
         let begins = name.text.starts_with('$');
         let parts = variables(all).skip(usize::from(begins));
         self.shared.extend(parts.map(str::to_owned));
-        let found = match value(&name, place.line, &self.arguments) {
+        let found = match value(&name, at, &self.arguments) {
             Ok(found) => found,
             Err(Unknown { line, text, reason }) => {
-                let text = if line == place.line { all } else { &text };
+                let text = if line == at { all } else { &text };
                 return self.leave(line, text, reason);
             }
         };
@@ -231,12 +218,12 @@ impl Build {
             self.name(variables(all).next().unwrap_or_default());
         }
         if found.text().is_empty() {
-            return self.leave(place.line, all, Reason::NoDefault);
+            return self.leave(at, all, Reason::NoDefault);
         }
         // A mark with nothing after it is that of a version which the build gives.
         let said = expanded(version, &self.arguments);
         let said = said.filter(|it| version.is_empty() || it.len() > 1);
-        self.add_value(found, said.as_deref(), place);
+        self.add_value(found, said.as_deref());
     }
 
     /// Takes note of an argument that a base begins with, and of those that this begins with.
@@ -248,23 +235,17 @@ impl Build {
         }
     }
 
-    fn add_value(&mut self, found: Value, version: Option<&str>, place: Place<'_>) {
-        let path = found.owner.as_ref().map(|it| format!("ARG {it}"));
+    fn add_value(&mut self, found: Value, version: Option<&str>) {
         if let Some(owner) = &found.owner {
             self.owners.insert(found.head.span.start, owner.clone());
             let text = self.arguments.get(owner).map(|it| it.text.clone());
             self.said.extend(text.map(|it| (found.line, it)));
         }
-        let place = Place {
-            line: found.line,
-            path: path.as_deref().unwrap_or(place.path),
-            ..place
-        };
-        self.add(found.head, (&found.rest, version), place);
+        self.add(found.head, (&found.rest, version), found.line);
     }
 
     /// What `COPY` and `RUN` take from a stage or an image; no variables are expanded there.
-    fn source(&mut self, word: &Word, at: Range<usize>, path: &str, triggered: bool) {
+    fn source(&mut self, word: &Word<'_>, at: Range<usize>, triggered: bool) {
         let scalar = match scalar(word, at.clone()) {
             Ok(it) => it,
             Err(reason) => return self.leave(word.line, &word.text[at], reason),
@@ -277,10 +258,7 @@ impl Build {
         if triggered && !text.contains(['/', ':', '$']) {
             return self.leave(word.line, text, Reason::UnknownField);
         }
-        let line = word.line;
-        let stage = self.stages.last().cloned();
-        let stage = stage.as_deref();
-        self.add(scalar, ("", Some("")), Place { line, path, stage });
+        self.add(scalar, ("", Some("")), word.line);
     }
 
     fn is_no_image(&self, name: &str) -> bool {
@@ -289,29 +267,25 @@ impl Build {
 
     /// A site of what begins with these bytes: what comes after them, and a version, `None` if that is
     /// only known to the build.
-    fn add(&mut self, head: Scalar, (rest, version): (&str, Option<&str>), place: Place<'_>) {
+    fn add(&mut self, head: Scalar, (rest, version): (&str, Option<&str>), line: usize) {
         let rest = format!("{rest}{}", version.unwrap_or_default());
         let image = format!("{}{rest}", head.text);
         if Reference::parse(&image).is_err() {
-            return self.leave(place.line, &image, unreadable(&image));
+            return self.leave(line, &image, unreadable(&image));
         }
         let written = match version {
             Some(_) if rest.is_empty() => Written::Whole(head),
             _ => Written::Beginning { scalar: head, rest },
         };
         self.sites.push(Site {
-            line: place.line,
+            line,
             image,
             registry: Stated::Here,
             tag: match version {
                 Some(_) => Stated::Here,
                 None => Stated::Elsewhere,
             },
-            context: Context {
-                path: place.path.to_owned(),
-                container: place.stage.map(str::to_owned),
-                ..Context::default()
-            },
+            context: Context::default(),
             written,
         });
     }

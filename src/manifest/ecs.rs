@@ -10,13 +10,11 @@ use super::tree::{Cursor, DEEPEST};
 struct Key(&'static str, &'static str);
 
 const CONTAINERS: Key = Key("containerDefinitions", "ContainerDefinitions");
-const FAMILY: Key = Key("family", "Family");
 const IMAGE: Key = Key("image", "Image");
-const NAME: Key = Key("name", "Name");
 
 /// Reads task definitions, wherever they are in a document.
 pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
-    containers(found, at, "");
+    containers(found, at);
     within(found, at, 0);
 }
 
@@ -25,19 +23,16 @@ fn within<'a>(found: &mut Found<'a>, at: Cursor<'a>, depth: usize) {
         return;
     }
     if let Some(list) = get(at, &CONTAINERS) {
-        let family = get(at, &FAMILY).and_then(Cursor::text).unwrap_or_default();
-        containers(found, list, family);
+        containers(found, list);
     }
     at.children().for_each(|it| within(found, it, depth + 1));
 }
 
-fn containers<'a>(found: &mut Found<'a>, list: Cursor<'a>, family: &str) {
+fn containers<'a>(found: &mut Found<'a>, list: Cursor<'a>) {
     for item in list.items() {
         if let Some(image) = get(item, &IMAGE) {
             let context = Context {
                 kind: "TaskDefinition".to_owned(),
-                name: family.to_owned(),
-                container: get(item, &NAME).and_then(Cursor::text).map(str::to_owned),
                 ..Context::default()
             };
             found.whole(image, &context);

@@ -63,9 +63,9 @@ impl Format {
 
     /// What the path says; documents of YAML say more.
     pub(super) fn of_path(path: &str) -> Self {
-        let mut folders = path.rsplit(['/', '\\']);
-        let name = folders.next().unwrap_or(path).to_ascii_lowercase();
-        let within = |folder: &str| folders.clone().any(|it| it == folder);
+        let (folders, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
+        let name = name.to_ascii_lowercase();
+        let within = |folder| is_within(folders, folder);
         let extension = name.rsplit_once('.').map_or("", |it| it.1);
         let yaml = matches!(extension, "yaml" | "yml" | "json");
         match (&*name, extension) {
@@ -135,10 +135,12 @@ fn is_schema(document: &str) -> bool {
 
 /// Whether a file is where Helm keeps templates.
 pub(super) fn is_template(path: &str) -> bool {
-    path.split(['/', '\\'])
-        .rev()
-        .skip(1)
-        .any(|it| it == "templates")
+    let folders = path.rsplit_once(['/', '\\']).map_or("", |it| it.0);
+    is_within(folders, "templates")
+}
+
+fn is_within(folders: &str, folder: &str) -> bool {
+    folders.contains(folder) && folders.split(['/', '\\']).any(|it| it == folder)
 }
 
 fn is_dockerfile(name: &str, extension: &str) -> bool {

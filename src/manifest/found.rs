@@ -180,10 +180,6 @@ impl<'a> Found<'a> {
         }
         self.used
             .extend(scalars.iter().map(|it| (it.id, it.through)));
-        let context = Context {
-            path: at.path(),
-            ..context.clone()
-        };
         self.sites.push(Site {
             // What an alias stands for is named where the alias is.
             line: match at.through {
@@ -193,7 +189,7 @@ impl<'a> Found<'a> {
             image,
             registry: Stated::Here,
             tag: Stated::Here,
-            context,
+            context: context.clone(),
             written,
         });
         self.sites.last_mut()

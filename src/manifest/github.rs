@@ -12,35 +12,27 @@ const SCHEME: &str = "docker://";
 
 /// Reads a workflow or an action.
 pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
-    for (name, job) in at.get("jobs").into_iter().flat_map(Cursor::pairs) {
-        let context = Context {
-            container: Some(name.to_owned()),
-            ..Context::default()
-        };
+    let context = Context::default();
+    for job in at.get("jobs").into_iter().flat_map(Cursor::children) {
         if let Some(container) = job.get("container") {
             match container.is_mapping() {
                 true => kubernetes::container(found, container, &context),
                 false => found.whole(container, &context),
             }
         }
-        for (service, at) in job.get("services").into_iter().flat_map(Cursor::pairs) {
-            let container = Some(service.to_owned());
-            let context = Context {
-                container,
-                ..context.clone()
-            };
-            if let Some(image) = at.get("image") {
+        for service in job.get("services").into_iter().flat_map(Cursor::children) {
+            if let Some(image) = service.get("image") {
                 found.whole(image, &context);
             }
         }
         steps(found, job, &context);
     }
     if let Some(runs) = at.get("runs") {
-        steps(found, runs, &Context::default());
+        steps(found, runs, &context);
         if let Some(image) = runs.get("image") {
             match image.text() {
                 Some(text) if text.starts_with(SCHEME) => {
-                    found.after(image, SCHEME, &Context::default());
+                    found.after(image, SCHEME, &context);
                 }
                 // A path to a Dockerfile.
                 _ => found.pass_over(image),

@@ -17,23 +17,19 @@ const NO_JOBS: [&str; 6] = [
 
 /// Reads a pipeline.
 pub(super) fn read<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
-    job(found, at, "");
+    job(found, at);
     for (name, value) in at.pairs() {
         if value.is_mapping() && !NO_JOBS.contains(&name) {
-            job(found, value, name);
+            job(found, value);
         }
     }
 }
 
-fn job<'a>(found: &mut Found<'a>, at: Cursor<'a>, name: &str) {
-    let context = Context {
-        container: (!name.is_empty()).then(|| name.to_owned()),
-        ..Context::default()
-    };
+fn job<'a>(found: &mut Found<'a>, at: Cursor<'a>) {
     let services = at.get("services").into_iter().flat_map(Cursor::items);
     for image in at.get("image").into_iter().chain(services) {
         // A string, or an object with the string in its name.
-        found.whole(image.get("name").unwrap_or(image), &context);
+        found.whole(image.get("name").unwrap_or(image), &Context::default());
     }
 }
 

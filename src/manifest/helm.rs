@@ -127,7 +127,7 @@ impl<'a> Values<'_, 'a> {
             return at.items().for_each(|it| self.walk(key, it, depth + 1));
         }
         if let Some(parts) = shape(at, key) {
-            self.parts(at, parts);
+            self.parts(parts);
         }
         for (name, value) in at.pairs() {
             match value.text() {
@@ -140,19 +140,11 @@ impl<'a> Values<'_, 'a> {
         }
     }
 
-    fn context_of(&self, at: Cursor<'a>) -> Context {
-        Context {
-            container: at.string("name").map(str::to_owned),
-            ..self.context.clone()
-        }
-    }
-
     /// An image in one string of the mapping `of`, or with its tag in a key of its own.
     fn string(&mut self, of: Cursor<'a>, key: &str, at: Cursor<'a>) {
         let text = at.text().unwrap_or_default();
-        let context = self.context_of(of);
         if !text.contains(['/', ':', '{', '$']) {
-            return self.word(of, key, at, &context);
+            return self.word(of, key, at);
         }
         let names = ["Tag", "Version"].map(|it| format!("{key}{it}"));
         let mut beside = names.iter().map(String::as_str).collect::<Vec<_>>();
@@ -162,34 +154,31 @@ impl<'a> Values<'_, 'a> {
         let last = text.rsplit('/').next().unwrap_or(text);
         let tag = beside.into_iter().find_map(|it| of.get(it));
         match tag.filter(|_| !last.contains([':', '@'])) {
-            None => self.found.whole(at, &context),
-            tag => self.parts(
-                of,
-                Parts {
-                    repository: Some(at),
-                    tag,
-                    ..Parts::default()
-                },
-            ),
+            None => self.found.whole(at, self.context),
+            tag => self.parts(Parts {
+                repository: Some(at),
+                tag,
+                ..Parts::default()
+            }),
         }
     }
 
     /// A bare word is a container's image as well as any, but elsewhere it is what charts put
     /// behind a registry of their own.
-    fn word(&mut self, of: Cursor<'a>, key: &str, at: Cursor<'a>, context: &Context) {
+    fn word(&mut self, of: Cursor<'a>, key: &str, at: Cursor<'a>) {
         let text = at.text().unwrap_or_default();
         let beside = ["tag", "imageTag", "registry"];
         if key != "image" || matches!(text, "true" | "false") {
             return;
         }
         if of.string("name").is_some() && beside.iter().all(|it| of.get(it).is_none()) {
-            self.found.whole(at, context);
+            self.found.whole(at, self.context);
         } else if Reference::parse(text).is_ok() {
             self.found.leave(at, Reason::RegistryElsewhere);
         }
     }
 
-    fn parts(&mut self, at: Cursor<'a>, parts: Parts<'a>) {
+    fn parts(&mut self, parts: Parts<'a>) {
         let text = |it: Option<Cursor<'a>>| it.and_then(Cursor::text).unwrap_or_default();
         let hosted = names_registry(text(parts.repository));
         let bare = text(parts.registry).is_empty() && !hosted;
@@ -206,7 +195,7 @@ impl<'a> Values<'_, 'a> {
             }
             return;
         }
-        self.found.parts(parts, &self.context_of(at));
+        self.found.parts(parts, self.context);
     }
 }
 

@@ -143,11 +143,10 @@ fn object<'a>(found: &mut Found<'a>, at: Cursor<'a>, depth: usize) {
 
 /// What an object says of who pulls its images.
 pub(super) fn context(object: Cursor<'_>) -> Context {
-    let metadata = |key: &str| object.find(&["metadata", key]).and_then(Cursor::text);
+    let namespace = object.find(&["metadata", "namespace"]);
     Context {
         kind: object.string("kind").unwrap_or_default().to_owned(),
-        namespace: metadata("namespace").map(str::to_owned),
-        name: metadata("name").unwrap_or_default().to_owned(),
+        namespace: namespace.and_then(Cursor::text).map(str::to_owned),
         ..Context::default()
     }
 }
@@ -212,7 +211,6 @@ fn pods<'a>(found: &mut Found<'a>, at: Cursor<'a>, shape: Shape, context: &Conte
 pub(super) fn container<'a>(found: &mut Found<'a>, at: Cursor<'a>, context: &Context) {
     if let Some(image) = at.get("image") {
         let context = Context {
-            container: at.string("name").map(str::to_owned),
             pull_policy: policy(at.get("imagePullPolicy")),
             ..context.clone()
         };

@@ -116,7 +116,6 @@ pub(super) fn read<'a>(
     } else {
         "\n"
     };
-    let path = at.path();
     let (sites, mut left) = (inner.sites, inner.left);
     left.extend(sweep::comments(text));
     found.left.extend(left.into_iter().map(|mut it| {
@@ -125,7 +124,6 @@ pub(super) fn read<'a>(
     }));
     for mut site in sites {
         site.line += block.first_line - 1;
-        site.context.path = format!("{path}|{}", site.context.path);
         move_out(&mut site, &block, newline);
         found.adopt(at, site);
     }

@@ -121,14 +121,8 @@ pub struct Context {
     pub kind: String,
     /// The namespace that the pods are in, if it is said.
     pub namespace: Option<String>,
-    /// The object's name; an ECS task's family.
-    pub name: String,
     /// The cluster that an Argo CD application goes to, by name or URL.
     pub cluster: Option<String>,
-    /// The keys that lead to the image.
-    pub path: String,
-    /// The container's name.
-    pub container: Option<String>,
     /// Whether it is pulled at all.
     pub pull_policy: PullPolicy,
     /// Whether the pod brings credentials.
@@ -142,10 +136,7 @@ impl Default for Context {
         Self {
             kind: String::new(),
             namespace: None,
-            name: String::new(),
             cluster: None,
-            path: String::new(),
-            container: None,
             pull_policy: PullPolicy::Pulls,
             credentials: Credentials::NotCovered,
             labels: None,

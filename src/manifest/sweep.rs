@@ -36,18 +36,22 @@ pub(super) fn sweep(found: &mut Found<'_>, document: Id, reason: Reason) {
                     }
                 }
             }
-            Kind::Scalar { value, style, .. } if !found.is_done(id) => {
+            Kind::Scalar { value, style, .. } => {
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let source = &tree.text[tree.nodes[id].at.clone()];
-                if block || value.contains('\n') || source.contains('\n') {
+                let several = block || value.contains('\n') || source.contains('\n');
+                if !(several || lines::may_name(value)) || found.is_done(id) {
+                    continue;
+                }
+                if several {
                     text(found, id, block);
-                } else if lines::may_name(value) {
+                } else {
                     for image in values_in(value) {
                         found.leave_text(tree.at(id), image, reason);
                     }
                 }
             }
-            Kind::Scalar { .. } | Kind::Sequence | Kind::Alias(_) => {}
+            Kind::Sequence | Kind::Alias(_) => {}
         }
     }
 }

@@ -19,6 +19,11 @@ pub(super) type Id = usize;
 /// How deep aliases of aliases and nodes of nodes are followed; nothing real comes near.
 pub(super) const DEEPEST: usize = 64;
 
+/// How many bytes a node is of in what people write, a key or a value, and how many nodes there is
+/// room for without growing.
+const BYTES_OF_NODE: usize = 12;
+const MOST_EXPECTED: usize = 1 << 12;
+
 /// All documents of one text.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Tree<'t> {
@@ -84,7 +89,7 @@ impl<'t> Tree<'t> {
     pub(super) fn read(text: &'t str, wanted: Wanted) -> Self {
         let mut tree = Self {
             text,
-            nodes: Vec::with_capacity(text.len() / 24),
+            nodes: Vec::with_capacity(MOST_EXPECTED.min(text.len() / BYTES_OF_NODE)),
             documents: Vec::new(),
         };
         let mut line = 0;
@@ -157,34 +162,6 @@ impl<'t> Tree<'t> {
             Kind::Alias(target) => Some((id, target)),
             _ => None,
         })
-    }
-
-    /// The keys that lead to a node from its document: `spec.containers[0].image`.
-    pub(super) fn path(&self, id: Id) -> String {
-        let mut steps = Vec::new();
-        let mut at = id;
-        while self.nodes[at].parent != at {
-            let parent = self.nodes[at].parent;
-            match &self.nodes[parent].kind {
-                Kind::Mapping(_) => {
-                    let key = self.pairs(parent).find(|(_, value)| *value == at);
-                    let key = key.map_or("?", |(key, _)| self.at(key).text().unwrap_or("?"));
-                    steps.push(if key.contains('.') {
-                        format!("[{key:?}]")
-                    } else {
-                        format!(".{key}")
-                    });
-                }
-                Kind::Sequence => {
-                    let place = self.items(parent).position(|it| it == at).unwrap_or(0);
-                    steps.push(format!("[{place}]"));
-                }
-                Kind::Scalar { .. } | Kind::Alias(_) => {}
-            }
-            at = parent;
-        }
-        steps.reverse();
-        steps.concat().trim_start_matches('.').to_owned()
     }
 }
 

@@ -40,15 +40,13 @@ impl Full {
 
     fn diff(&self, path: &str, edit: &Edit, out: &mut impl Write) -> io::Result<()> {
         let diff = TextDiff::from_lines(&edit.before, &edit.after);
-        let diff = diff
-            .unified_diff()
-            .context_radius(CONTEXT)
-            .header(&format!("a/{path}"), &format!("b/{path}"))
-            .to_string();
+        let mut diff = diff.unified_diff();
+        diff.context_radius(CONTEXT)
+            .header(&format!("a/{path}"), &format!("b/{path}"));
         if !self.coloured {
-            return out.write_all(diff.as_bytes());
+            return diff.to_writer(out);
         }
-        for line in diff.split_inclusive('\n') {
+        for line in diff.to_string().split_inclusive('\n') {
             let colour = match line.as_bytes().first() {
                 Some(b'+') => "\x1b[32m",
                 Some(b'-') => "\x1b[31m",

@@ -118,13 +118,13 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let repository = tokio::task::block_in_place(|| Repository::around(&arguments.root))?;
     let book = Rulebook::new(objects, repository.root(), arguments)?;
-    let mut survey = tokio::task::block_in_place(|| tree::survey(&repository));
-    let book = book.knowing(std::mem::take(&mut survey.overrides));
+    let survey = tokio::task::block_in_place(|| tree::survey(&repository));
+    let book = book.knowing(survey.overrides);
     let mut printer = Printer::of(arguments);
     let mut summary = Summary::default();
     let mut kept = Vec::new();
     let counts = tokio::task::block_in_place(|| {
-        tree::examine(&repository, &survey, &book, |file| {
+        tree::examine(&repository, survey.held, &book, |file| {
             summary.add(&file);
             if !arguments.verify {
                 printer.file(&file)?;

@@ -2,26 +2,30 @@
 //! looks for; the override says what it is called instead. Only what an overlay is made of is meant:
 //! the same name in another folder moves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::manifest::{Base, Overlay, Site, Written};
+
+/// The names that an overlay overrides.
+type Names = Arc<BTreeSet<String>>;
 
 /// The names that are overridden, by the file in which they are.
 #[derive(Debug, Default)]
 pub(super) struct Overrides {
     /// By overlays of the file.
-    of_others: BTreeMap<String, Vec<Arc<BTreeSet<String>>>>,
+    of_others: HashMap<String, Vec<Names>>,
     /// By the file itself, in its patches and values.
-    of_itself: BTreeMap<String, Vec<Arc<BTreeSet<String>>>>,
+    of_itself: HashMap<String, Vec<Names>>,
 }
 
 /// The overlays of a tree, and the files that they may be made of.
 struct Overlays<'a> {
     /// All files, in order.
     files: &'a [&'a str],
+    known: HashSet<&'a str>,
     /// Kustomizations and components, by their folders.
-    folders: BTreeMap<&'a str, (&'a str, &'a Overlay)>,
+    folders: HashMap<&'a str, (&'a str, &'a Overlay)>,
     overrides: Overrides,
 }
 
@@ -32,6 +36,7 @@ impl Overrides {
         let folders = kustomizations.map(|(path, it)| (parent(path), (path.as_str(), it)));
         let mut all = Overlays {
             files,
+            known: files.iter().copied().collect(),
             folders: folders.collect(),
             overrides: Self::default(),
         };
@@ -44,7 +49,7 @@ impl Overrides {
     /// Whether an override is to be changed instead of this site of the file at `path`.
     pub(super) fn hold_for(&self, path: &str, site: &Site) -> bool {
         let name = site.name();
-        let has = |it: &BTreeMap<String, Vec<Arc<BTreeSet<String>>>>| {
+        let has = |it: &HashMap<String, Vec<Names>>| {
             let mut names = it.get(path).into_iter().flatten();
             names.any(|it| it.contains(name))
         };
@@ -56,7 +61,7 @@ impl Overrides {
         has(&self.of_others) || (!is_override && has(&self.of_itself))
     }
 
-    fn mark(&mut self, file: &str, names: &Arc<BTreeSet<String>>) {
+    fn mark(&mut self, file: &str, names: &Names) {
         let marked = match self.of_others.get_mut(file) {
             Some(marked) => marked,
             None => self.of_others.entry(file.to_owned()).or_default(),
@@ -94,7 +99,7 @@ impl<'a> Overlays<'a> {
         &mut self,
         folder: &str,
         resources: &[String],
-        names: &Arc<BTreeSet<String>>,
+        names: &Names,
         seen: &mut BTreeSet<&'a str>,
     ) {
         for path in resources.iter().filter_map(|it| joined(folder, it)) {
@@ -104,7 +109,7 @@ impl<'a> Overlays<'a> {
                     self.made_of(&path, &inner.resources, names, seen);
                     self.made_of(&path, &inner.components, names, seen);
                 }
-            } else if self.files.binary_search(&path.as_str()).is_ok() {
+            } else if self.known.contains(path.as_str()) {
                 self.overrides.mark(&path, names);
             } else {
                 // Flux makes a kustomization of all that is in a folder without one.

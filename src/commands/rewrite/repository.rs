@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc;
 
 use anyhow::Context as _;
 use ignore::{WalkBuilder, WalkState};
@@ -111,7 +111,7 @@ fn is_root(folder: &Path) -> bool {
 /// The files below `folder` that may name images. Links are not followed: what they lead to is a file
 /// of its own or outside of the tree.
 fn walk(root: &Path, folder: &Path) -> Vec<Entry> {
-    let found = Mutex::new(tracked(root, folder));
+    let (tell, found) = mpsc::channel();
     let walk = WalkBuilder::new(folder)
         .hidden(false) // .github, .gitlab-ci.yml
         .ignore(false)
@@ -121,13 +121,13 @@ fn walk(root: &Path, folder: &Path) -> Vec<Entry> {
         .filter_entry(|it| it.file_name() != ".git")
         .build_parallel();
     walk.run(|| {
-        Box::new(|entry| {
+        let tell = tell.clone();
+        Box::new(move |entry| {
             match entry {
                 Ok(entry) if entry.file_type().is_some_and(|it| it.is_file()) => {
                     let entry = Entry::new(root, entry.into_path());
                     if manifest::may_read(&entry.name) {
-                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                        found.push(entry);
+                        tell.send(entry).expect("the walk is waited for");
                     }
                 }
                 Ok(_) => {}
@@ -136,7 +136,8 @@ fn walk(root: &Path, folder: &Path) -> Vec<Entry> {
             WalkState::Continue
         })
     });
-    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    drop(tell);
+    tracked(root, folder).into_iter().chain(found).collect()
 }
 
 /// What Git has though it is ignored: it was added by hand, and is of the repository like any other.

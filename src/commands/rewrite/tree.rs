@@ -6,7 +6,7 @@ use std::fs;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -37,7 +37,7 @@ pub(super) enum Seen {
 /// paths.
 pub(super) fn examine(
     repository: &Repository,
-    survey: &Survey,
+    held: Vec<Held>,
     book: &Rulebook,
     mut each: impl FnMut(File) -> anyhow::Result<()>,
 ) -> anyhow::Result<Counts> {
@@ -47,13 +47,19 @@ pub(super) fn examine(
         looked_at: entries.len(),
         unread: 0,
     };
-    let next = AtomicUsize::new(0);
+    let mut held = held.into_iter();
+    let batches = entries.chunks(BATCH).enumerate();
+    let batches = batches.map(|(at, entries)| {
+        let held: Vec<Held> = held.by_ref().take(entries.len()).collect();
+        (at, entries, held)
+    });
+    let batches = Mutex::new(batches);
     thread::scope(|scope| {
         let (told, tell) = mpsc::sync_channel(64);
         for _ in 0..threads() {
             let told = told.clone();
-            let next = &next;
-            scope.spawn(move || work((entries, survey), next, book, &told));
+            let batches = &batches;
+            scope.spawn(move || work(batches, book, &told));
         }
         drop(told);
         let (mut waiting, mut due) = (BTreeMap::new(), 0);
@@ -77,16 +83,16 @@ pub(super) fn examine(
     Ok(counts)
 }
 
-/// What one look at every file has told: what kustomizations override, and which files are worth
-/// another look.
+/// What one look at every file has told.
 pub(super) struct Survey {
     /// What kustomizations override, and where.
     pub(super) overrides: Overrides,
-    held: Vec<Held>,
+    /// What is known of each file that was asked for, in order.
+    pub(super) held: Vec<Held>,
 }
 
 /// What is known of a file after the first look.
-enum Held {
+pub(super) enum Held {
     /// Nothing in it names an image.
     Silent,
     /// Its text, so that it need not be read again.
@@ -169,26 +175,24 @@ pub(super) struct Counts {
     pub(super) unread: usize,
 }
 
-fn work(
-    (entries, survey): (&[Entry], &Survey),
-    next: &AtomicUsize,
+fn work<'a>(
+    batches: &Mutex<impl Iterator<Item = (usize, &'a [Entry], Vec<Held>)>>,
     book: &Rulebook,
     told: &mpsc::SyncSender<(usize, Vec<Seen>)>,
 ) {
-    loop {
-        let batch = next.fetch_add(1, Ordering::Relaxed);
-        let first = batch * BATCH;
-        let Some(rest) = entries.get(first..).filter(|it| !it.is_empty()) else {
-            return;
-        };
-        let entries = rest.iter().take(BATCH).enumerate();
-        let seen = entries.map(|(i, entry)| match survey.held.get(first + i) {
-            Some(Held::Silent) => Seen::Nothing,
-            Some(Held::Text(bytes)) => seen(&entry.name, bytes, book),
-            Some(Held::Unread) | None => look(&entry.path, &entry.name, book),
+    let next = || {
+        let mut batches = batches.lock().unwrap_or_else(PoisonError::into_inner);
+        batches.next()
+    };
+    while let Some((at, entries, held)) = next() {
+        let files = entries.iter().zip(held);
+        let seen = files.map(|(entry, held)| match held {
+            Held::Silent => Seen::Nothing,
+            Held::Text(bytes) => seen(&entry.name, &bytes, book),
+            Held::Unread => look(&entry.path, &entry.name, book),
         });
         // Nobody listens any more where telling has failed.
-        if told.send((batch, seen.collect())).is_err() {
+        if told.send((at, seen.collect())).is_err() {
             return;
         }
     }

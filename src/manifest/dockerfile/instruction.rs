@@ -1,25 +1,26 @@
 //! The instructions of a Dockerfile as BuildKit takes them apart, each word with its bytes.
 //! <https://github.com/moby/buildkit/blob/master/frontend/dockerfile/parser/parser.go>
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// An instruction: its keyword, its flags and all else, but not what a heredoc holds.
 #[derive(Debug)]
-pub(super) struct Instruction {
+pub(super) struct Instruction<'a> {
     /// Never empty.
-    pub(super) words: Vec<Word>,
+    pub(super) words: Vec<Word<'a>>,
 }
 
 /// What stands between white space, with its quotes.
 #[derive(Debug)]
-pub(super) struct Word {
-    pub(super) text: String,
+pub(super) struct Word<'a> {
+    pub(super) text: Cow<'a, str>,
     pub(super) span: Range<usize>,
     /// The line that it begins on, from 1.
     pub(super) line: usize,
 }
 
-impl Word {
+impl Word<'_> {
     /// Whether it stands on one line, so that its bytes are its text.
     pub(super) fn is_whole(&self) -> bool {
         self.span.len() == self.text.len()
@@ -50,7 +51,7 @@ pub(super) fn directives(text: &str) -> impl Iterator<Item = Directive<'_>> {
 }
 
 /// The instructions of a text.
-pub(super) fn instructions(text: &str) -> Vec<Instruction> {
+pub(super) fn instructions(text: &str) -> Vec<Instruction<'_>> {
     let escape = directives(text)
         .find(|it| it.name.eq_ignore_ascii_case("escape"))
         .map_or('\\', |it| if it.value == "`" { '`' } else { '\\' });
@@ -59,7 +60,7 @@ pub(super) fn instructions(text: &str) -> Vec<Instruction> {
     let mut found = Vec::new();
     let mut next = 0;
     while next < lines.len() {
-        let mut lexer = Lexer::new(escape);
+        let mut lexer = Lexer::new(text, escape);
         let mut continues = true;
         while continues && next < lines.len() {
             let (start, line) = lines[next];
@@ -108,17 +109,19 @@ fn without_continuation(line: &str, escape: char) -> Option<&str> {
 
 /// Takes words apart, over the lines of one instruction.
 #[derive(Debug)]
-struct Lexer {
-    words: Vec<Word>,
+struct Lexer<'a> {
+    text: &'a str,
+    words: Vec<Word<'a>>,
     escape: char,
     quote: Option<char>,
     /// Whether the last word may go on.
     open: bool,
 }
 
-impl Lexer {
-    fn new(escape: char) -> Self {
+impl<'a> Lexer<'a> {
+    fn new(text: &'a str, escape: char) -> Self {
         Self {
+            text,
             words: Vec::new(),
             escape,
             quote: None,
@@ -152,14 +155,21 @@ impl Lexer {
         if !self.open {
             self.open = true;
             self.words.push(Word {
-                text: String::new(),
+                text: Cow::Borrowed(""),
                 span: at..at,
                 line,
             });
         }
         if let Some(word) = self.words.last_mut() {
-            word.text.push(letter);
-            word.span.end = at + letter.len_utf8();
+            let end = at + letter.len_utf8();
+            // What goes on in the next line is no part of the text as it is.
+            match &mut word.text {
+                Cow::Borrowed(text) if word.span.end == at => {
+                    *text = &self.text[word.span.start..end];
+                }
+                text => text.to_mut().push(letter),
+            }
+            word.span.end = end;
         }
     }
 }
@@ -194,10 +204,10 @@ impl Heredoc {
 }
 
 /// The heredocs that an instruction begins, if it is one that may.
-fn heredocs(words: &[Word]) -> Vec<Heredoc> {
-    let is = |word: &&Word, keyword: &str| word.text.eq_ignore_ascii_case(keyword);
+fn heredocs(words: &[Word<'_>]) -> Vec<Heredoc> {
+    let is = |word: &&Word<'_>, keyword: &str| word.text.eq_ignore_ascii_case(keyword);
     let mut keywords = words.iter().skip_while(|it| is(it, "ONBUILD"));
-    let may = |it: &Word| {
+    let may = |it: &Word<'_>| {
         ["RUN", "COPY", "ADD"]
             .iter()
             .any(|keyword| is(&it, keyword))

@@ -8,9 +8,9 @@ use crate::manifest::site::{Scalar, Style};
 
 /// The values of a flag of an instruction, each as its word and its bytes in that.
 pub(super) fn flags<'a>(
-    words: &'a [Word],
+    words: &'a [Word<'a>],
     flag: &'static str,
-) -> impl Iterator<Item = (&'a Word, Range<usize>)> {
+) -> impl Iterator<Item = (&'a Word<'a>, Range<usize>)> {
     let all = words.iter().take_while(|it| it.text.starts_with("--"));
     let these = all.filter(move |it| it.text.starts_with(flag));
     these.map(move |it| (it, flag.len()..it.text.len()))
@@ -33,7 +33,7 @@ pub(super) fn fields(text: &str, list: Range<usize>, key: &str) -> Vec<Range<usi
 }
 
 /// A part of a word, without the quotes around it.
-pub(super) fn scalar(word: &Word, part: Range<usize>) -> Result<Scalar, Reason> {
+pub(super) fn scalar(word: &Word<'_>, part: Range<usize>) -> Result<Scalar, Reason> {
     if !word.is_whole() {
         return Err(Reason::NotEditable);
     }

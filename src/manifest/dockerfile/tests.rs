@@ -350,7 +350,7 @@ proptest! {
         prop_assert_eq!(found, expected);
         prop_assert_eq!(moved("Dockerfile", &after), after.as_str());
         let keywords = |text: &str| -> Vec<(usize, String)> {
-            let first = |it: Instruction| (it.words[0].line, it.words[0].text.clone());
+            let first = |it: Instruction<'_>| (it.words[0].line, it.words[0].text.to_string());
             instructions(text).into_iter().map(first).collect()
         };
         prop_assert_eq!(keywords(&after), keywords(&text));

@@ -114,18 +114,4 @@ impl<'a> Cursor<'a> {
     pub(in crate::manifest) fn is_mapping(self) -> bool {
         matches!(self.node().kind, Kind::Mapping(_))
     }
-
-    /// The path of keys that leads here, as far as the last alias.
-    pub(in crate::manifest) fn path(self) -> String {
-        self.tree.path(match self.through {
-            Some(alias) if matches!(self.node().kind, Kind::Scalar { .. }) => {
-                // The alias stands for the scalar or for what the scalar is in.
-                match self.tree.nodes[alias].kind {
-                    Kind::Alias(target) if target == self.id => alias,
-                    _ => self.id,
-                }
-            }
-            _ => self.id,
-        })
-    }
 }

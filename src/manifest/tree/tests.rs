@@ -58,16 +58,6 @@ fn null_and_empty_are_no_strings() {
 }
 
 #[test]
-fn paths_are_as_people_write_them() {
-    let tree = read("spec: {containers: [{image: a}], x.y: b}");
-    let image = tree.at(0).find(&["spec", "containers"]).unwrap().items();
-    let image = image.last().unwrap().get("image").unwrap();
-    assert_eq!(image.path(), "spec.containers[0].image");
-    let dotted = tree.at(0).find(&["spec", "x.y"]).unwrap();
-    assert_eq!(dotted.path(), "spec[\"x.y\"]");
-}
-
-#[test]
 fn an_anchor_within_itself_ends() {
     let tree = read("a: &a {b: *a, <<: *a}");
     let mut at = tree.at(0).get("a").unwrap();
