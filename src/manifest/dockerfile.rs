@@ -66,7 +66,8 @@ pub(super) fn same_but_for(
         passed.fold(at, |at, it| at + it.text.len() - it.at.len())
     };
     let words = |text: &str| -> Vec<Vec<(usize, Range<usize>)>> {
-        let words = |it: Instruction<'_>| it.words.into_iter().map(|it| (it.line, it.span)).collect();
+        let words =
+            |it: Instruction<'_>| it.words.into_iter().map(|it| (it.line, it.span)).collect();
         instructions(text).into_iter().map(words).collect()
     };
     let mut expected = words(before);
@@ -121,7 +122,9 @@ impl Build {
         self.is_strange |= !self.begun && !matches!(&*keyword, "ARG" | "FROM");
         match &*keyword {
             "ARG" if !self.begun => words.iter().for_each(|it| self.argument(it)),
-            "ARG" => self.taken.extend(words.iter().map(|it| it.text.clone().into_owned())),
+            "ARG" => self
+                .taken
+                .extend(words.iter().map(|it| it.text.clone().into_owned())),
             "FROM" => self.from(words),
             "COPY" => {
                 for (word, at) in flags(words, "--from=") {

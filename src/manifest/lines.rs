@@ -29,11 +29,6 @@ const HOSTS: [&str; 18] = [
 const HOST_ENDINGS: [&str; 4] = [".gcr.io", ".pkg.dev", ".azurecr.io", ".docker.io"];
 /// Hosts of source code and documents, whose paths with a colon are no tags.
 const NO_REGISTRIES: [&str; 4] = ["github.com", "gitlab.com", "golang.org", "k8s.io"];
-/// What ends a word of a line.
-const ENDS: &[char] = &[
-    ' ', '\t', '\r', '"', '\'', '`', ',', ';', '=', '(', ')', '[', ']', '{', '}', '<', '>', '|',
-    '\\', '#',
-];
 /// What the key of an image ends with, in some case.
 const IMAGE: &str = "image";
 /// What stands before an image in a workflow, or where a copy comes from.
@@ -56,6 +51,32 @@ const SWITCHES: [&str; 10] = [
 /// As much of a line as is told.
 const LONGEST_TEXT: usize = 200;
 
+/// Whether a word of a line ends here.
+fn ends_word(letter: char) -> bool {
+    matches!(
+        letter,
+        ' ' | '\t'
+            | '\r'
+            | '"'
+            | '\''
+            | '`'
+            | ','
+            | ';'
+            | '='
+            | '('
+            | ')'
+            | '['
+            | ']'
+            | '{'
+            | '}'
+            | '<'
+            | '>'
+            | '|'
+            | '\\'
+            | '#'
+    )
+}
+
 /// Tells every line that names an image, or says that it would if it were rendered.
 pub(super) fn scan(text: &str, first_line: usize, reason: Reason) -> Vec<Left> {
     let lines = text.lines().enumerate().filter(|(_, it)| may_name(it));
@@ -71,9 +92,17 @@ pub(super) fn scan(text: &str, first_line: usize, reason: Reason) -> Vec<Left> {
 
 /// Whether a line has something by which it may name an image: a path, a key's mark, or a tag's.
 pub(super) fn may_name(line: &str) -> bool {
-    const SIGNS: [&str; 2] = ["mage", "MAGE"];
-    let signs = || SIGNS.into_iter().chain(RUNNERS);
-    line.contains(['/', ':', '=']) && (line.contains('/') || signs().any(|it| line.contains(it)))
+    let is_mark = |it: u8| matches!(it, b'/' | b':' | b'=');
+    line.bytes().any(is_mark) && (line.contains('/') || has_key(line) || has_runner(line))
+}
+
+/// Whether a key of a line may end with "image".
+fn has_key(line: &str) -> bool {
+    ["mage", "MAGE"].iter().any(|it| line.contains(it))
+}
+
+fn has_runner(line: &str) -> bool {
+    RUNNERS.iter().any(|it| line.contains(it))
 }
 
 /// The images that a line names, and what stands where one would.
@@ -83,7 +112,7 @@ pub(super) fn named_in(line: &str) -> Vec<&str> {
         found.push(image);
     }
     if line.contains('/') {
-        for word in line.split(ENDS) {
+        for word in line.split(ends_word) {
             let by_scheme = word.strip_prefix(SCHEME);
             let word = by_scheme.unwrap_or(word);
             let word = word.trim_end_matches(['.', ':', '$', '-', '_', '/']);
@@ -115,6 +144,9 @@ fn is_versioned(word: &str) -> bool {
 /// The image of `docker run`, `podman pull` and the like, if it has a tag: a word without one may be
 /// the value of any option.
 fn run_by(line: &str) -> Option<&str> {
+    if !has_runner(line) {
+        return None;
+    }
     let mut words = line.split_whitespace();
     loop {
         words.find(|it| RUNNERS.iter().any(|runner| bare(it).ends_with(runner)))?;
@@ -151,7 +183,7 @@ fn bare(word: &str) -> &str {
 /// `FOO_IMAGE=x`.
 fn after_keys(line: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    let mut from = 0;
+    let mut from = if has_key(line) { 0 } else { line.len() };
     while let Some(start) = find_image(&line[from..]) {
         let start = from + start;
         let end = start + IMAGE.len();
@@ -162,7 +194,7 @@ fn after_keys(line: &str) -> Vec<&str> {
             .filter(|_| line[..start].ends_with("--"))
         {
             // `--image=busybox`, as kubectl has it.
-            let word = value.split(ENDS).next().unwrap_or_default();
+            let word = value.split(ends_word).next().unwrap_or_default();
             let said = word.split('$').next().unwrap_or(word);
             let said = said.trim_end_matches([':', '-', '.']);
             found.extend(Some(word).filter(|_| Reference::parse(said).is_ok()));
@@ -194,7 +226,7 @@ fn find_image(text: &str) -> Option<usize> {
 fn value_at(value: &str, is_image: bool) -> Option<&str> {
     let unquoted = value.trim_start_matches(['"', '\'']);
     let quote = value.strip_suffix(unquoted).unwrap_or_default();
-    let end = unquoted.find(ENDS).unwrap_or(unquoted.len());
+    let end = unquoted.find(ends_word).unwrap_or(unquoted.len());
     let (word, rest) = unquoted.split_at(end);
     let variable = word.contains('$') || rest.starts_with('{');
     if variable && (word.is_empty() || word.contains(['/', ':', '$'])) {

@@ -26,8 +26,8 @@ pub(super) fn sweep(found: &mut Found<'_>, document: Id, reason: Reason) {
             Kind::Mapping(_) => {
                 for (key, value) in tree.pairs(id) {
                     let name = tree.at(key).text().unwrap_or_default();
-                    let is_image = names_an_image(name)
-                        || (name == "repository" && is_of_parts(tree.at(id)));
+                    let is_image =
+                        names_an_image(name) || (name == "repository" && is_of_parts(tree.at(id)));
                     if is_image || name == "images" {
                         several(found, tree.at(value), reason);
                     }
@@ -137,7 +137,8 @@ pub(super) fn comments(text: &str) -> Vec<Left> {
     if !text.contains('#') {
         return left;
     }
-    for (i, line) in text.lines().enumerate() {
+    let lines = text.lines().enumerate();
+    for (i, line) in lines.filter(|(_, it)| it.contains('#')) {
         let comment = match line.trim_start().strip_prefix('#') {
             Some(comment) => Some(comment),
             None => line.find(" #").map(|at| &line[at + 2..]),

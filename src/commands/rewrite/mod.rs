@@ -110,13 +110,16 @@ pub enum OutputFormat {
 /// Looks at the tree, tells what it finds, and writes if asked to.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
+    // The tree is walked while the rules are read.
+    let root = arguments.root.clone();
+    let repository = tokio::task::spawn_blocking(move || Repository::around(&root));
     let objects = match &arguments.rules {
         Some(path) => rules::objects_of_files(std::slice::from_ref(path))?,
         None => rules::objects_of_cluster()
             .await
             .context("read the cluster's rules (or give --rules with a folder of files)")?,
     };
-    let repository = tokio::task::block_in_place(|| Repository::around(&arguments.root))?;
+    let repository = repository.await.context("walk the tree")??;
     let book = Rulebook::new(objects, repository.root(), arguments)?;
     let survey = tokio::task::block_in_place(|| tree::survey(&repository));
     let book = book.knowing(survey.overrides);

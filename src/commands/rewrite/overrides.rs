@@ -48,10 +48,11 @@ impl Overrides {
 
     /// Whether an override is to be changed instead of this site of the file at `path`.
     pub(super) fn hold_for(&self, path: &str, site: &Site) -> bool {
-        let name = site.name();
         let has = |it: &HashMap<String, Vec<Names>>| {
-            let mut names = it.get(path).into_iter().flatten();
-            names.any(|it| it.contains(name))
+            it.get(path).is_some_and(|names| {
+                let name = site.name();
+                names.iter().any(|it| it.contains(name))
+            })
         };
         // What a file overrides is what it makes of its resources, so its own are not changed again.
         let is_override = matches!(
@@ -84,8 +85,10 @@ impl<'a> Overlays<'a> {
         // A component changes what the overlay is made of, and the overlay what comes of that.
         let all: BTreeSet<String> = components.flatten().chain(own.iter().cloned()).collect();
         let (own, all) = (Arc::new(own), Arc::new(all));
-        let itself = self.overrides.of_itself.entry(path.to_owned()).or_default();
-        itself.push(Arc::clone(&own));
+        if !own.is_empty() {
+            let itself = self.overrides.of_itself.entry(path.to_owned()).or_default();
+            itself.push(Arc::clone(&own));
+        }
         for (resources, names) in [(&overlay.resources, &all), (&overlay.components, &own)] {
             if !names.is_empty() {
                 let mut seen = BTreeSet::from([path]);
