@@ -20,7 +20,7 @@ use anyhow::Context as _;
 const LOOK: Duration = Duration::from_millis(2);
 /// One environment, and caches of two registries.
 const RULES: &str = include_str!("gitops/rules.yaml");
-/// The files of one service: where they are, and what they say, `@` standing for its name.
+/// The files of one service: where they are, and what they say, `SERVICE` standing for its name.
 const SERVICE: [(&str, &str); 20] = [
     (
         "base/deployment.yaml",
@@ -47,7 +47,7 @@ const SERVICE: [(&str, &str); 20] = [
     ("prod/settings.yaml", include_str!("gitops/configmap.yaml")),
     (
         "chart/Chart.yaml",
-        "apiVersion: v2\nname: @\nversion: 1.4.2\n",
+        "apiVersion: v2\nname: SERVICE\nversion: 1.4.2\n",
     ),
     ("chart/values.yaml", include_str!("gitops/values.yaml")),
     ("chart/values-prod.yaml", include_str!("gitops/values.yaml")),
@@ -57,18 +57,18 @@ const SERVICE: [(&str, &str); 20] = [
     ),
     (
         "chart/templates/_names.tpl",
-        "{{- define \"@.name\" -}}@{{- end }}\n",
+        "{{- define \"SERVICE.name\" -}}SERVICE{{- end }}\n",
     ),
     ("Dockerfile", include_str!("gitops/web.dockerfile")),
     (
         "README.md",
-        "# @\n\nRun it with `docker run registry.corp.example/@:1`.\n",
+        "# SERVICE\n\nRun it with `docker run registry.corp.example/SERVICE:1`.\n",
     ),
     (
         "main.go",
-        "package main\n\nfunc main() {\n\tprintln(\"@\")\n}\n",
+        "package main\n\nfunc main() {\n\tprintln(\"SERVICE\")\n}\n",
     ),
-    ("logo.png", "\u{0}PNG@\u{0}"),
+    ("logo.png", "\u{0}PNG SERVICE\u{0}"),
 ];
 
 fn main() -> anyhow::Result<()> {
@@ -127,7 +127,7 @@ fn plant(tree: &Path, count: usize) -> anyhow::Result<usize> {
             .join(format!("team-{}", service % 50))
             .join(&name)
             .join(path);
-        let text = text.replace('@', &name);
+        let text = text.replace("SERVICE", &name);
         fs::create_dir_all(path.parent().context("a file has a folder")?)?;
         fs::write(&path, &text)?;
         size += text.len();
