@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use ecr_operator::commands::Program;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // One provider in the whole process; a second one would make rustls panic at first use.
     rustls::crypto::aws_lc_rs::default_provider()
