@@ -1,3 +1,5 @@
+use super::super::edit::Splice;
+use super::super::proof;
 use super::*;
 
 fn read(text: &str) -> Tree<'_> {
@@ -65,4 +67,33 @@ fn an_anchor_within_itself_ends() {
         at = at.get("b").unwrap_or(at);
     }
     assert!(at.get("missing").is_none());
+}
+
+#[test]
+fn words_in_the_place_of_words_make_the_tree_that_reading_again_makes() {
+    let texts = [
+        "{registry: '', repository: OLD, tag: 1} # é OLD\n",
+        "a: {é: OLD, b: \"OLD\", c: [OLD, x]}\nd: OLD\n",
+        "a: &a OLD\nb: *a\nc: 'OLD'\r\nd: >\n  OLD\n",
+        "a: OLD\n---\nunwanted: [\n---\nb: [1\n---\nc: OLD\n",
+    ];
+    for text in texts {
+        let tree = read(text);
+        let old = text.match_indices("OLD").map(|(at, it)| at..at + it.len());
+        let empty = text.match_indices("''").map(|(at, _)| at + 1..at + 1);
+        let mut splices: Vec<_> = old.chain(empty).map(|at| splice(at, "moved/new")).collect();
+        splices.retain(|it| proof::is_evident(&tree, it));
+        splices.sort_by_key(|it| it.at.start);
+        let mut after = text.to_owned();
+        for it in splices.iter().rev() {
+            after.replace_range(it.at.clone(), &it.text);
+        }
+        assert!(!splices.is_empty());
+        assert_eq!(tree.spliced(&after, &splices), read(&after));
+    }
+}
+
+fn splice(at: Range<usize>, text: &str) -> Splice {
+    let text = text.to_owned();
+    Splice { at, text }
 }
