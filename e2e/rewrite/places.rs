@@ -155,3 +155,26 @@ fn one_service_is_moved_alone() {
     let images: Vec<_> = findings.iter().map(|it| &it["image"]).collect();
     assert_eq!(images, ["registry.old.example/shop/checkout:1.42.0"]);
 }
+
+#[test]
+fn a_base_that_another_build_names_otherwise_moves_with_its_registry_alone() {
+    let dockerfile = "ARG NAME=checkout\nARG TAG=1.42.0\nARG BASE=redis\n\
+                      FROM registry.old.example/shop/${NAME}:1.42.0\n\
+                      FROM registry.old.example/shop/checkout:${TAG}\n\
+                      FROM docker.io/library/${BASE}:7.4\n";
+    let tree = Tree::new(&[("Dockerfile", dockerfile)]);
+    let findings = findings(&tree.rewrite(&["-e", "prod", "--write", "--output-format", "json"]));
+    let reasons: Vec<_> = findings.iter().map(|it| &it["reason"]).collect();
+    assert_eq!(reasons, ["Variable", "OwnRepository", "PullThrough"]);
+    let host = "333333333333.dkr.ecr.eu-central-1.amazonaws.com";
+    let expected = dockerfile
+        .replace(
+            "registry.old.example/shop/checkout:",
+            &format!("{host}/shop/checkout:"),
+        )
+        .replace(
+            "docker.io/library/$",
+            &format!("{host}/docker-hub/library/$"),
+        );
+    assert_eq!(tree.text("Dockerfile"), expected);
+}

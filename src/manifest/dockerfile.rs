@@ -244,7 +244,7 @@ impl Build {
             let text = self.arguments.get(owner).map(|it| it.text.clone());
             self.said.extend(text.map(|it| (found.line, it)));
         }
-        self.add(found.head, (&found.rest, version), found.line);
+        self.add(found, version);
     }
 
     /// What `COPY` and `RUN` take from a stage or an image; no variables are expanded there.
@@ -261,27 +261,37 @@ impl Build {
         if triggered && !text.contains(['/', ':', '$']) {
             return self.leave(word.line, text, Reason::UnknownField);
         }
-        self.add(scalar, ("", Some("")), word.line);
+        let found = Value {
+            head: scalar,
+            line: word.line,
+            owner: None,
+            rest: String::new(),
+            varies: false,
+        };
+        self.add(found, Some(""));
     }
 
     fn is_no_image(&self, name: &str) -> bool {
         name == NOTHING || self.stages.iter().any(|it| it.eq_ignore_ascii_case(name))
     }
 
-    /// A site of what begins with these bytes: what comes after them, and a version, `None` if that is
-    /// only known to the build.
-    fn add(&mut self, head: Scalar, (rest, version): (&str, Option<&str>), line: usize) {
-        let rest = format!("{rest}{}", version.unwrap_or_default());
-        let image = format!("{}{rest}", head.text);
+    /// A site of a name and a version, `None` if that is only known to the build.
+    fn add(&mut self, name: Value, version: Option<&str>) {
+        let rest = name.rest + version.unwrap_or_default();
+        let image = format!("{}{rest}", name.head.text);
         if Reference::parse(&image).is_err() {
-            return self.leave(line, &image, unreadable(&image));
+            return self.leave(name.line, &image, unreadable(&image));
         }
         let written = match version {
-            Some(_) if rest.is_empty() => Written::Whole(head),
-            _ => Written::Beginning { scalar: head, rest },
+            Some(_) if rest.is_empty() => Written::Whole(name.head),
+            _ => Written::Beginning {
+                scalar: name.head,
+                rest,
+                varies: name.varies,
+            },
         };
         self.sites.push(Site {
-            line,
+            line: name.line,
             image,
             registry: Stated::Here,
             tag: match version {

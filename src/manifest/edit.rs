@@ -182,7 +182,7 @@ fn wishes(site: &Site, target: &str) -> Result<Vec<Wish>, Reason> {
         Written::Parts { .. } | Written::Beginning { .. } | Written::Override { .. } if !kept => {
             Err(Reason::NotEditable)
         }
-        Written::Beginning { scalar, rest } => {
+        Written::Beginning { scalar, rest, .. } => {
             let beginning = target.strip_suffix(rest.as_str());
             // The rest names a path that is another where the image goes.
             let beginning = beginning.ok_or(Reason::Variable)?;

@@ -54,6 +54,8 @@ pub enum Written {
         scalar: Scalar,
         /// All that comes after it.
         rest: String,
+        /// Whether the rest has a part of the repository that a build may be given another for.
+        varies: bool,
     },
     /// In a Kustomize override, whose `name` says what it is for and must stay.
     Override {
@@ -162,6 +164,11 @@ impl Site {
     /// What it names without tag and digest, as it is written: what an override looks for.
     pub fn name(&self) -> &str {
         name_of(&self.image)
+    }
+
+    /// Whether it names this repository by default alone, and another build another one.
+    pub fn varies(&self) -> bool {
+        matches!(self.written, Written::Beginning { varies: true, .. })
     }
 
     /// The bytes that an edit may change; an empty range is a place to insert at.

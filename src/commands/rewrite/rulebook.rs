@@ -216,6 +216,10 @@ impl Rulebook {
             rewrite::Rule::PullThroughRule(_) if site.reference().digest().is_some() => {
                 return Outcome::Left(Why::Rules(Reason::DigestNotCached));
             }
+            // Another build names another repository, and this object has only one.
+            rewrite::Rule::ImageRepository(_) if site.varies() => {
+                return left(manifest::Reason::Variable);
+            }
             rewrite::Rule::ImageRepository(it) => Rule::ImageRepository(it.to_owned()),
             rewrite::Rule::PullThroughRule(it) => Rule::PullThroughRule(it.to_owned()),
         };

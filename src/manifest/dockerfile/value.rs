@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::variable::{Piece, expand, pieces};
+use super::variable::{Piece, expand, pieces, variables, version_of};
 use crate::manifest::found::unreadable;
 use crate::manifest::left::Reason;
 use crate::manifest::site::Scalar;
@@ -33,6 +33,8 @@ pub(super) struct Value {
     pub(super) owner: Option<String>,
     /// All that comes after the head.
     pub(super) rest: String,
+    /// Whether the rest has variables before a version.
+    pub(super) varies: bool,
 }
 
 /// Why a word has no value: where, of which text.
@@ -65,6 +67,7 @@ pub(super) fn value(scalar: &Scalar, line: usize, arguments: &Arguments) -> Resu
         line,
         owner: None,
         rest: String::new(),
+        varies: false,
     };
     let found = pieces(text).ok_or_else(|| unknown(unreadable(text)))?;
     let end = found.get(1).map_or(text.len(), |it| it.0);
@@ -87,6 +90,8 @@ pub(super) fn value(scalar: &Scalar, line: usize, arguments: &Arguments) -> Resu
             }
         }
     };
+    let of_name = end..version_of(text).unwrap_or(text.len()).max(end);
+    value.varies |= variables(&text[of_name]).next().is_some();
     let rest = expanded(&text[end..], arguments);
     value.rest += &rest.ok_or_else(|| unknown(Reason::Variable))?;
     Ok(value)
