@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::edit::{Splice, Unproven};
+use super::edit::Unproven;
 use super::found::unreadable;
 use super::left::{Left, Reason};
 use super::lines;
 use super::site::{Context, Scalar, Site, Stated, Written};
+use super::splice::Splice;
 use crate::domain::reference::Reference;
 use instruction::{Instruction, Word, directives, instructions};
 use part::{fields, flags, scalar};

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::found::names_registry;
 use super::left::Reason;
 use super::site::{NewName, Scalar, Site, Written};
+use super::splice::{self, Splice};
 use super::tree::Tree;
 use super::{Document, dockerfile, proof, read, read_again};
 use crate::domain::reference::Reference;
@@ -36,13 +37,6 @@ pub struct Refused {
 pub struct Unproven {
     /// The line of the first difference.
     pub line: usize,
-}
-
-/// A change of a few bytes.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Splice {
-    pub(super) at: Range<usize>,
-    pub(super) text: String,
 }
 
 /// Makes each site of a text what its target says; a site without one stays. A part that several
@@ -81,7 +75,7 @@ pub fn edit(
     }
     let splices: Vec<Splice> = splices.into_values().collect();
     let edited = Edited {
-        text: apply(text, &splices),
+        text: splice::apply(text, &splices),
         refused: refused
             .iter()
             .map(|(site, reason)| Refused {
@@ -268,23 +262,6 @@ fn agree(
             return;
         }
     }
-}
-
-/// The text with all splices made; they do not overlap.
-fn apply(text: &str, splices: &[Splice]) -> String {
-    let more: usize = splices.iter().map(|it| it.text.len()).sum();
-    let mut result = String::with_capacity(text.len() + more);
-    let mut from = 0;
-    for splice in splices {
-        if splice.at.start < from {
-            continue;
-        }
-        result += &text[from..splice.at.start];
-        result += &splice.text;
-        from = splice.at.end;
-    }
-    result += &text[from..];
-    result
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod nested;
 mod overlay;
 mod proof;
 mod site;
+mod splice;
 mod sweep;
 mod tekton;
 mod tree;

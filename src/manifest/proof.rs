@@ -1,8 +1,9 @@
 //! The proof of an edit: the text before and the text after are read and compared value by value,
 //! and differ only where a splice says so.
 
-use super::edit::{Splice, Unproven};
+use super::edit::Unproven;
 use super::nested::Block;
+use super::splice::Splice;
 use super::tree::{Document, Id, Kind, Node, Tree};
 
 /// Whether it is evident what a splice does: it puts a word in the place of a scalar of one line whose bytes

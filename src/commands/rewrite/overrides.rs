@@ -23,6 +23,7 @@ pub(super) struct Overrides {
 struct Overlays<'a> {
     /// All files, in order.
     files: &'a [&'a str],
+    /// The same, to look one up.
     known: HashSet<&'a str>,
     /// Kustomizations and components, by their folders.
     folders: HashMap<&'a str, (&'a str, &'a Overlay)>,

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::super::edit::Splice;
+use super::super::splice::Splice;
 use super::{Document, Kind, Node, Tree};
 
 /// How far bytes and columns move in a text by its splices, which are in order.

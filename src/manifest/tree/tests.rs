@@ -1,5 +1,5 @@
-use super::super::edit::Splice;
 use super::super::proof;
+use super::super::splice::{self, Splice};
 use super::*;
 
 fn read(text: &str) -> Tree<'_> {
@@ -81,19 +81,16 @@ fn words_in_the_place_of_words_make_the_tree_that_reading_again_makes() {
         let tree = read(text);
         let old = text.match_indices("OLD").map(|(at, it)| at..at + it.len());
         let empty = text.match_indices("''").map(|(at, _)| at + 1..at + 1);
-        let mut splices: Vec<_> = old.chain(empty).map(|at| splice(at, "moved/new")).collect();
+        let mut splices: Vec<_> = old.chain(empty).map(|at| moved(at, "moved/new")).collect();
         splices.retain(|it| proof::is_evident(&tree, it));
         splices.sort_by_key(|it| it.at.start);
-        let mut after = text.to_owned();
-        for it in splices.iter().rev() {
-            after.replace_range(it.at.clone(), &it.text);
-        }
+        let after = splice::apply(text, &splices);
         assert!(!splices.is_empty());
         assert_eq!(tree.spliced(&after, &splices), read(&after));
     }
 }
 
-fn splice(at: Range<usize>, text: &str) -> Splice {
+fn moved(at: Range<usize>, text: &str) -> Splice {
     let text = text.to_owned();
     Splice { at, text }
 }
