@@ -183,7 +183,10 @@ fn bare(word: &str) -> &str {
 /// `FOO_IMAGE=x`.
 fn after_keys(line: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    let mut from = if has_key(line) { 0 } else { line.len() };
+    if !has_key(line) {
+        return found;
+    }
+    let mut from = 0;
     while let Some(start) = find_image(&line[from..]) {
         let start = from + start;
         let end = start + IMAGE.len();

@@ -39,11 +39,11 @@ pub(super) fn sweep(found: &mut Found<'_>, document: Id, reason: Reason) {
             Kind::Scalar { value, style, .. } => {
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let source = &tree.text[tree.nodes[id].at.clone()];
-                let several = block || value.contains('\n') || source.contains('\n');
-                if !(several || lines::may_name(value)) || found.is_done(id) {
+                let of_lines = block || value.contains('\n') || source.contains('\n');
+                if !(of_lines || lines::may_name(value)) || found.is_done(id) {
                     continue;
                 }
-                if several {
+                if of_lines {
                     text(found, id, block);
                 } else {
                     for image in values_in(value) {
