@@ -262,14 +262,7 @@ impl Build {
         if triggered && !text.contains(['/', ':', '$']) {
             return self.leave(word.line, text, Reason::UnknownField);
         }
-        let found = Value {
-            head: scalar,
-            line: word.line,
-            owner: None,
-            rest: String::new(),
-            varies: false,
-        };
-        self.add(found, Some(""));
+        self.add(Value::of(scalar, word.line), Some(""));
     }
 
     fn is_no_image(&self, name: &str) -> bool {

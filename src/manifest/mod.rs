@@ -87,15 +87,18 @@ pub fn is_silent(path: &str, text: &[u8]) -> bool {
 /// Reads a text. Of its path, relative to the repository, no more than the format is taken.
 pub fn read<'t>(path: &str, text: &'t [u8]) -> Document<'t> {
     let mut document = Document::new(Format::of_path(path));
-    let reason = match str::from_utf8(text) {
-        _ if document.format == Format::Other => return document,
-        _ if text.len() > LARGEST => Reason::TooLarge,
-        Ok(text) if !text.contains('\0') => {
+    if document.format == Format::Other {
+        return document;
+    }
+    let read = (text.len() <= LARGEST).then(|| str::from_utf8(text));
+    let reason = match read {
+        None => Reason::TooLarge,
+        Some(Ok(text)) if !text.contains('\0') => {
             read_text(&mut document, path, text);
             return document;
         }
-        Err(_) if !text.contains(&0) => Reason::NotUtf8,
-        Ok(_) | Err(_) => Reason::Binary,
+        Some(Err(_)) if !text.contains(&0) => Reason::NotUtf8,
+        Some(_) => Reason::Binary,
     };
     document.left.push(Left {
         line: 1,

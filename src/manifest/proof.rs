@@ -6,8 +6,9 @@ use super::nested::Block;
 use super::splice::Splice;
 use super::tree::{Document, Id, Kind, Node, Tree};
 
-/// Whether it is evident what a splice does: it puts a word in the place of a scalar of one line whose bytes
-/// are its value. Letters that end no scalar and begin nothing else leave every other token as it is:
+/// Whether it is evident what a splice does: it puts a word in the place of a scalar of one line
+/// whose bytes are its value. Letters that end no scalar and begin nothing else leave every other
+/// token as it is:
 /// <https://yaml.org/spec/1.2.2/#733-plain-style>.
 pub(super) fn is_evident(tree: &Tree<'_>, splice: &Splice) -> bool {
     let letter = |it: u8| it.is_ascii_alphanumeric();

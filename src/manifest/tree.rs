@@ -136,14 +136,16 @@ impl<'t> Tree<'t> {
     /// The keys and values of a mapping; none of anything else.
     pub(super) fn pairs(&self, id: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
         let is_mapping = matches!(self.nodes[id].kind, Kind::Mapping(_));
-        let mut children = self.children(id).filter(move |_| is_mapping);
+        let children = is_mapping.then(|| self.children(id));
+        let mut children = children.into_iter().flatten();
         iter::from_fn(move || Some((children.next()?, children.next()?)))
     }
 
     /// The items of a sequence; none of anything else.
     fn items(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
         let is_sequence = matches!(self.nodes[id].kind, Kind::Sequence);
-        self.children(id).filter(move |_| is_sequence)
+        let items = is_sequence.then(|| self.children(id));
+        items.into_iter().flatten()
     }
 
     /// Whether a scalar, or what an alias stands for, is this text.

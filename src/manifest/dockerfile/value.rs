@@ -45,6 +45,17 @@ pub(super) struct Unknown {
 }
 
 impl Value {
+    /// One that is all said in its head.
+    pub(super) fn of(head: Scalar, line: usize) -> Self {
+        Self {
+            head,
+            line,
+            owner: None,
+            rest: String::new(),
+            varies: false,
+        }
+    }
+
     pub(super) fn text(&self) -> String {
         format!("{}{}", self.head.text, self.rest)
     }
@@ -58,16 +69,13 @@ pub(super) fn value(scalar: &Scalar, line: usize, arguments: &Arguments) -> Resu
         text: text.clone(),
         reason,
     };
-    let part = |from: usize, to: usize| Value {
-        head: Scalar {
+    let part = |from: usize, to: usize| {
+        let head = Scalar {
             span: scalar.span.start + from..scalar.span.start + to,
             text: text[from..to].to_owned(),
             style: scalar.style,
-        },
-        line,
-        owner: None,
-        rest: String::new(),
-        varies: false,
+        };
+        Value::of(head, line)
     };
     let found = pieces(text).ok_or_else(|| unknown(unreadable(text)))?;
     let end = found.get(1).map_or(text.len(), |it| it.0);

@@ -93,16 +93,16 @@ impl<'a> Cursor<'a> {
 
     /// A sequence's items; none of anything else.
     pub(in crate::manifest) fn items(self) -> impl Iterator<Item = Self> {
-        let near = self.depth <= DEEPEST;
-        let items = self.tree.items(self.id).filter(move |_| near);
+        let items = (self.depth <= DEEPEST).then(|| self.tree.items(self.id));
+        let items = items.into_iter().flatten();
         items.map(move |it| self.to(it))
     }
 
     /// A mapping's own keys and values, `<<` among them; none of anything else.
     pub(in crate::manifest) fn pairs(self) -> impl Iterator<Item = (&'a str, Self)> {
-        let near = self.depth <= DEEPEST;
         let key = move |id: Id| self.tree.at(id).text().unwrap_or_default();
-        let pairs = self.tree.pairs(self.id).filter(move |_| near);
+        let pairs = (self.depth <= DEEPEST).then(|| self.tree.pairs(self.id));
+        let pairs = pairs.into_iter().flatten();
         pairs.map(move |(name, value)| (key(name), self.to(value)))
     }
 

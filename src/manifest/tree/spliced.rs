@@ -9,10 +9,11 @@ use super::{Document, Kind, Node, Tree};
 
 /// How far bytes and columns move in a text by its splices, which are in order.
 struct Moves<'a> {
-    text: &'a str,
     splices: &'a [Splice],
     /// How much longer the text is after each splice, and its line.
     longer: Vec<(isize, isize)>,
+    /// Where the line of each splice ends.
+    line_ends: Vec<usize>,
 }
 
 impl<'a> Tree<'a> {
@@ -60,25 +61,31 @@ impl<'a> Tree<'a> {
 }
 
 impl<'a> Moves<'a> {
-    fn new(text: &'a str, splices: &'a [Splice]) -> Self {
+    fn new(text: &str, splices: &'a [Splice]) -> Self {
         let mut longer: Vec<(isize, isize)> = Vec::with_capacity(splices.len());
         for (i, splice) in splices.iter().enumerate() {
             // A word is of ASCII, and what stood in its place need not be.
             let old = &text[splice.at.clone()];
             let more = |old: usize| splice.text.len().cast_signed() - old.cast_signed();
             let (all, line) = match longer.last() {
-                Some((all, line)) if on_one_line(text, splices[i - 1].at.end..splice.at.start) => {
-                    (*all, *line)
-                }
-                Some((all, _)) => (*all, 0),
                 None => (0, 0),
+                Some((all, line)) => match line_end(text, splices[i - 1].at.end..splice.at.start) {
+                    None => (*all, *line),
+                    Some(_) => (*all, 0),
+                },
             };
             longer.push((all + more(old.len()), line + more(old.chars().count())));
         }
+        let mut line_ends = vec![text.len(); splices.len()];
+        for (i, splice) in splices.iter().enumerate().rev() {
+            let next = splices.get(i + 1).map_or(text.len(), |it| it.at.start);
+            let end = line_end(text, splice.at.end..next);
+            line_ends[i] = end.or(line_ends.get(i + 1).copied()).unwrap_or(text.len());
+        }
         Self {
-            text,
             splices,
             longer,
+            line_ends,
         }
     }
 
@@ -103,15 +110,14 @@ impl<'a> Moves<'a> {
 
     fn column(&self, node: &Node<'_>) -> usize {
         let last = self.before(node.at.start).checked_sub(1);
-        let last = last.filter(|it| {
-            let from = self.splices[*it].at.end;
-            on_one_line(self.text, from..node.at.start)
-        });
+        let last = last.filter(|it| node.at.start <= self.line_ends[*it]);
         node.column
             .saturating_add_signed(last.map_or(0, |it| self.longer[it].1))
     }
 }
 
-fn on_one_line(text: &str, bytes: Range<usize>) -> bool {
-    !text[bytes].contains(['\n', '\r'])
+/// Where a line ends within these bytes, if one does.
+fn line_end(text: &str, bytes: Range<usize>) -> Option<usize> {
+    let end = text[bytes.clone()].find(['\n', '\r'])?;
+    Some(bytes.start + end)
 }
