@@ -21,3 +21,7 @@ mod readme;
 mod rewrite;
 mod rights;
 mod usage;
+
+/// The longest that anything is waited for. What is awaited comes in seconds on an idle machine; a
+/// test that fails on a busy one says nothing about the program.
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);

@@ -1,7 +1,6 @@
 //! What pods use, from the pods of a real API server and with the operator's own rights.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ecr_operator::commands::rights;
 use ecr_operator::controllers::usage::{Known, follow};
@@ -12,9 +11,9 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::PATIENCE;
 use crate::plane::{create, namespace, shared};
 
-const PATIENCE: Duration = Duration::from_mins(3);
 const IMAGE: &str = "333333333333.dkr.ecr.eu-central-1.amazonaws.com/usage/api";
 
 #[tokio::test]

@@ -24,10 +24,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{ECR, Server, rules};
+use crate::PATIENCE;
 use crate::plane::{namespace, shared};
-
-/// How long an API server may take to notice what was written to it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Called {
     pub(super) server: Server,

@@ -6,7 +6,7 @@
 //!
 //! The scenarios are numbered, F1 to F25; each test names its own.
 
-use std::time::Duration;
+use crate::PATIENCE;
 
 mod case;
 mod conflicts;
@@ -26,8 +26,6 @@ mod taking_out;
 mod throttling;
 mod walks;
 
-/// The longest that anything is waited for; what is awaited comes in seconds on an idle machine.
-const PATIENCE: Duration = Duration::from_mins(3);
 /// The home region of every environment.
 const REGION: &str = "eu-central-1";
 /// The accounts of the play.

@@ -2,7 +2,7 @@
 //! its ServiceAccount, before a real API server and an emulated ECR. Control planes are few, so each
 //! test is a story of several acts, and each act says what it shows.
 
-use std::time::Duration;
+use crate::PATIENCE;
 
 mod caches;
 mod caught;
@@ -28,8 +28,6 @@ mod scene;
 mod told;
 mod weather;
 
-/// The longest that anything is waited for; what is awaited comes in seconds on an idle machine.
-const PATIENCE: Duration = Duration::from_mins(3);
 /// The home region of every environment.
 const REGION: &str = "eu-central-1";
 /// The environments and their accounts.

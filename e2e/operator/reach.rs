@@ -122,7 +122,8 @@ pub(super) async fn certificates_that_are_no_good_are_made_anew(
     let args = ["--type=merge", "--patch", &patch];
     let args = [&here[..], &args].concat();
     scene.kubectl("patch", SECRET, &args).await.unwrap();
-    let made = ["--for=jsonpath={.data.tls\\.key}", "--timeout=180s"];
+    let patience = format!("--timeout={}s", PATIENCE.as_secs());
+    let made = ["--for=jsonpath={.data.tls\\.key}", &patience];
     let made = [&here[..], &made].concat();
     scene.kubectl("wait", SECRET, &made).await.unwrap();
     let other = async {
