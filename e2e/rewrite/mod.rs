@@ -8,6 +8,8 @@ use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[cfg(unix)]
+mod files;
 mod places;
 mod verify;
 

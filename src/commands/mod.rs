@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod aws;
+mod contents;
 pub mod crds;
 pub mod demo;
 pub mod emulator;

@@ -12,6 +12,7 @@ use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::contents::{self, Contents};
 use crate::api::{self, ImageRepository};
 use crate::desired::{Objects, World};
 use crate::domain::names::ClusterId;
@@ -53,12 +54,20 @@ pub fn objects_of_files(paths: &[PathBuf]) -> anyhow::Result<Objects> {
         }
         for file in files(path)? {
             let reading = || format!("read {}", file.display());
-            let text = fs::read_to_string(&file).with_context(reading)?;
+            let text = text_of(&file).with_context(reading)?;
             add_all(&mut objects, &text).with_context(reading)?;
         }
     }
     name_namespaces(&mut objects);
     Ok(objects)
+}
+
+/// A pipe that is named itself is read: a shell gives one for the output of another program.
+fn text_of(file: &Path) -> anyhow::Result<String> {
+    match contents::of(fs::File::open(file)?)? {
+        Contents::Bytes(bytes) => Ok(String::from_utf8(bytes)?),
+        Contents::TooLarge => bail!("the file is too large"),
+    }
 }
 
 fn add_all(objects: &mut Objects, text: &str) -> anyhow::Result<()> {
@@ -140,7 +149,8 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     for entry in entries {
         let path = entry.with_context(reading)?.path();
         let extension = path.extension().and_then(|it| it.to_str());
-        if path.is_dir() || matches!(extension, Some("yaml" | "yml" | "json")) {
+        let is_read = matches!(extension, Some("yaml" | "yml" | "json")) && path.is_file();
+        if path.is_dir() || is_read {
             found.append(&mut files(&path)?);
         }
     }

@@ -92,7 +92,7 @@ pub fn read<'t>(path: &str, text: &'t [u8]) -> Document<'t> {
     }
     let read = (text.len() <= LARGEST).then(|| str::from_utf8(text));
     let reason = match read {
-        None => Reason::TooLarge,
+        None => return too_large(path),
         Some(Ok(text)) if !text.contains('\0') => {
             read_text(&mut document, path, text);
             return document;
@@ -100,11 +100,14 @@ pub fn read<'t>(path: &str, text: &'t [u8]) -> Document<'t> {
         Some(Err(_)) if !text.contains(&0) => Reason::NotUtf8,
         Some(_) => Reason::Binary,
     };
-    document.left.push(Left {
-        line: 1,
-        text: String::new(),
-        reason,
-    });
+    document.leave(reason);
+    document
+}
+
+/// What a text of more than [`LARGEST`] bytes says: nothing, since it is not read.
+pub fn too_large(path: &str) -> Document<'static> {
+    let mut document = Document::new(Format::of_path(path));
+    document.leave(Reason::TooLarge);
     document
 }
 
@@ -112,6 +115,15 @@ impl Document<'_> {
     /// Whether nothing in it names an image.
     pub fn is_empty(&self) -> bool {
         self.sites.is_empty() && self.left.is_empty()
+    }
+
+    /// Leaves the whole text as it is.
+    fn leave(&mut self, reason: Reason) {
+        self.left.push(Left {
+            line: 1,
+            text: String::new(),
+            reason,
+        });
     }
 
     /// One in which nothing is found yet.

@@ -1,7 +1,6 @@
 //! Which environment reads what: by path, by namespace, or by the cluster that an Argo CD application
 //! goes to. Never guessed.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use anyhow::{Context as _, bail};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
 
+use crate::commands::contents::{self, Contents};
 use crate::manifest::Context;
 
 /// The file that says it, in the repository's root.
@@ -80,13 +80,14 @@ impl Environments {
 
 fn of_file(root: &Path) -> anyhow::Result<Vec<Entry>> {
     let path = root.join(FILE);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
+    let bytes = match contents::read(&path) {
+        Ok(Contents::Bytes(bytes)) => bytes,
+        Ok(Contents::TooLarge) => bail!("read {}: the file is too large", path.display()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
     };
     let said: Said =
-        serde_saphyr::from_str(&text).with_context(|| format!("read {}", path.display()))?;
+        serde_saphyr::from_slice(&bytes).with_context(|| format!("read {}", path.display()))?;
     let entries = said.environments.into_iter().enumerate().map(|(i, it)| {
         let at = || format!("{}: environments[{i}]", path.display());
         let of = match (it.path, it.namespace, it.cluster) {

@@ -126,7 +126,15 @@ impl std::fmt::Display for Rule {
 
 /// What is found in a file; `None`: nothing that concerns anybody.
 pub(super) fn examine(path: &str, bytes: &[u8], book: &Rulebook) -> Option<File> {
-    let document = manifest::read(path, bytes);
+    told(path, bytes, manifest::read(path, bytes), book)
+}
+
+/// What is found in a file that is too large to be read.
+pub(super) fn too_large(path: &str, book: &Rulebook) -> Option<File> {
+    told(path, &[], manifest::too_large(path), book)
+}
+
+fn told(path: &str, bytes: &[u8], document: Document<'_>, book: &Rulebook) -> Option<File> {
     let mut findings: Vec<Option<Finding>> = document
         .sites
         .iter()

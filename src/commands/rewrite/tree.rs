@@ -2,7 +2,6 @@
 //! their paths.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +14,7 @@ use super::finding::{self, File};
 use super::overrides::Overrides;
 use super::repository::{Entry, Repository};
 use super::rulebook::Rulebook;
+use crate::commands::contents::{self, Contents};
 use crate::manifest::{self, Overlay};
 
 /// How many files a thread takes at once: few enough that none waits at the end, and enough that
@@ -97,6 +97,8 @@ pub(super) enum Held {
     Silent,
     /// Its text, so that it need not be read again.
     Text(Vec<u8>),
+    /// It is larger than any that people edit, and is not read.
+    TooLarge,
     /// It is read again: it could not be read, or there was no room for it.
     Unread,
 }
@@ -109,8 +111,10 @@ pub(super) fn survey(repository: &Repository) -> Survey {
     let (next, room) = (AtomicUsize::new(0), AtomicUsize::new(MOST_HELD));
     let look = |at: usize, entry: &Entry, overlays: &mut Vec<(String, Overlay)>| {
         // A file that cannot be read is told when its turn comes.
-        let Ok(bytes) = fs::read(&entry.path) else {
-            return Held::Unread;
+        let bytes = match contents::read(&entry.path) {
+            Ok(Contents::Bytes(bytes)) => bytes,
+            Ok(Contents::TooLarge) => return Held::TooLarge,
+            Err(_) => return Held::Unread,
         };
         if manifest::is_silent(&entry.name, &bytes) {
             return Held::Silent;
@@ -188,7 +192,8 @@ fn work<'a>(
         let files = entries.iter().zip(held);
         let seen = files.map(|(entry, held)| match held {
             Held::Silent => Seen::Nothing,
-            Held::Text(bytes) => seen(&entry.name, &bytes, book),
+            Held::Text(bytes) => seen(finding::examine(&entry.name, &bytes, book)),
+            Held::TooLarge => seen(finding::too_large(&entry.name, book)),
             Held::Unread => look(&entry.path, &entry.name, book),
         });
         // Nobody listens any more where telling has failed.
@@ -199,8 +204,9 @@ fn work<'a>(
 }
 
 fn look(path: &Path, named: &str, book: &Rulebook) -> Seen {
-    match fs::read(path) {
-        Ok(bytes) => seen(named, &bytes, book),
+    match contents::read(path) {
+        Ok(Contents::Bytes(bytes)) => seen(finding::examine(named, &bytes, book)),
+        Ok(Contents::TooLarge) => seen(finding::too_large(named, book)),
         Err(error) => {
             eprintln!("warning: {named}: {error}; it was not looked at");
             Seen::Unread
@@ -208,8 +214,8 @@ fn look(path: &Path, named: &str, book: &Rulebook) -> Seen {
     }
 }
 
-fn seen(named: &str, bytes: &[u8], book: &Rulebook) -> Seen {
-    finding::examine(named, bytes, book).map_or(Seen::Nothing, Seen::File)
+fn seen(file: Option<File>) -> Seen {
+    file.map_or(Seen::Nothing, Seen::File)
 }
 
 fn progress(files: usize) -> ProgressBar {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::finding::File;
+use crate::commands::contents::{self, Contents};
 
 /// A new text beside the file that it is for; taken away again unless it takes its place.
 struct Prepared {
@@ -23,8 +24,9 @@ pub(super) fn write(root: &Path, files: &[File]) -> anyhow::Result<()> {
         .map(|(file, edit)| prepare(root.join(&file.path), &edit.before, &edit.after))
         .collect::<anyhow::Result<Vec<_>>>()?;
     for it in &prepared {
-        let now = fs::read(&it.old).with_context(|| format!("read {}", it.old.display()))?;
-        if now != it.before {
+        let now = contents::read(&it.old);
+        let now = now.with_context(|| format!("read {}", it.old.display()))?;
+        if now != Contents::Bytes(it.before.clone()) {
             bail!("{} was changed meanwhile: run this again", it.old.display());
         }
     }
