@@ -21,6 +21,7 @@ mod observing;
 mod ownership;
 mod permissions;
 mod reach;
+mod records;
 mod registry;
 mod registry_edges;
 mod replicas;

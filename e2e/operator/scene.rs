@@ -21,7 +21,7 @@ use crate::rights;
 /// What every AWS account has before the operator comes.
 pub(super) const SEED: &str = include_str!("manifests/seed.yaml");
 /// The environments and the lifecycle policies that every story begins with.
-const ENVIRONMENTS: &str = include_str!("manifests/environments.yaml");
+pub(super) const ENVIRONMENTS: &str = include_str!("manifests/environments.yaml");
 /// How kubectl is told the kinds; the short words might be another project's.
 const REPOSITORY: &str = "imagerepositories.ecr-operator.dev";
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ManagementPolicy;
 use super::conditions::Condition;
 use super::settings::{Access, Encryption, ImageTagMutability, LifecyclePolicyRef};
-use super::targets::Target;
+use super::targets::{Target, TargetKey, find};
 use super::{Toggle, is_false, rules};
 
 /// The repository, where it is to exist, and how it is set up there.
@@ -156,6 +156,13 @@ pub struct ImageRepositorySpec {
     /// true stops every call for this object; pods keep being rewritten. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspend: bool,
+}
+
+impl ImageRepository {
+    /// What status has of the target of this key.
+    pub fn target(&self, key: &TargetKey) -> Option<&Target<RepositoryRecord>> {
+        find(&self.status.as_ref()?.targets, key)
+    }
 }
 
 /// Settings that differ in one environment.

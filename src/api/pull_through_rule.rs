@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::settings::{Access, Encryption, ImageTagMutability, LifecyclePolicyRef};
+use super::targets::{Target, TargetKey, find};
 use super::{Toggle, rules};
 
 mod status;
@@ -174,6 +175,13 @@ pub struct PullThroughRuleSpec {
 }
 
 const FIXED: &str = "immutable, since ECR cannot change it in a rule: make another PullThroughRule";
+
+impl PullThroughRule {
+    /// What status has of the target of this key.
+    pub fn target(&self, key: &TargetKey) -> Option<&Target<RuleRecord>> {
+        find(&self.status.as_ref()?.targets, key)
+    }
+}
 
 /// ECR's upstreams, in ECR's words.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]

@@ -1,5 +1,7 @@
 //! Where a spec is to hold: one target per environment and region, and what became of it there.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +15,12 @@ pub struct Target<Record> {
     /// The EnvironmentAccount.
     #[schemars(length(max = 63))]
     pub environment: String,
-    /// The AWS region.
-    #[schemars(length(max = 32))]
-    pub region: String,
+    /// The AWS region; empty where it is not known, for example since there is no such
+    /// EnvironmentAccount, and nothing was made there.
+    // A key of the list, so the API server asks for it in every row.
+    #[serde(with = "region")]
+    #[schemars(with = "String", length(max = 32))]
+    pub region: Option<String>,
     /// Pending (recorded, not reached yet), Ready, Stopped (a person has to act, or something named
     /// is missing), Failing (a call failed and is retried) or Suspended.
     #[schemars(with = "String", length(max = 63))]
@@ -44,6 +49,92 @@ pub struct Target<Record> {
     /// What this operator put there: written before the call that puts it, read to take it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
+}
+
+/// Where a target is: what tells its row from all others of the same object.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct TargetKey {
+    /// The EnvironmentAccount.
+    pub environment: String,
+    /// The AWS region; `None`: it is not known.
+    pub region: Option<String>,
+}
+
+impl TargetKey {
+    /// The key of a target in this region.
+    pub fn new(environment: &impl ToString, region: &impl ToString) -> Self {
+        Self {
+            environment: environment.to_string(),
+            region: Some(region.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for TargetKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.environment)?;
+        match &self.region {
+            Some(region) => write!(f, "/{region}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<Record> Target<Record> {
+    /// A target of which nothing is known yet.
+    pub fn pending(key: TargetKey) -> Self {
+        let TargetKey {
+            environment,
+            region,
+        } = key;
+        Self {
+            environment,
+            region,
+            state: TargetState::Pending,
+            reason: None,
+            message: None,
+            arn: None,
+            uri: None,
+            differences: Vec::new(),
+            record: None,
+        }
+    }
+
+    /// Where it is.
+    pub fn key(&self) -> TargetKey {
+        TargetKey {
+            environment: self.environment.clone(),
+            region: self.region.clone(),
+        }
+    }
+}
+
+/// The row of `key` among those of a status.
+pub fn find<'a, Record>(
+    targets: &'a [Target<Record>],
+    key: &TargetKey,
+) -> Option<&'a Target<Record>> {
+    targets.iter().find(|it| it.key() == *key)
+}
+
+/// A region that may not be known, on the wire an empty text.
+mod region {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "what serde calls it with")]
+    pub(super) fn serialize<S: Serializer>(
+        region: &Option<String>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(region.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<String>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok((!text.is_empty()).then_some(text))
+    }
 }
 
 /// How a target stands.

@@ -5,6 +5,7 @@
 use futures::future::join_all;
 use jiff::Timestamp;
 use kube::api::ListParams;
+use kube::runtime::events::Event;
 use kube::{Api, Client, ResourceExt};
 use tracing::{debug, warn};
 
@@ -76,7 +77,7 @@ async fn settle(
     let places = registry::look(cx, object, &environment, world).await;
     let version = record::before((object, version), cx, &places).await?;
     let ends = places.into_iter().map(|it| it.settle(cx, object));
-    let done = done(object, world, &join_all(ends).await);
+    let done = done(object, world, join_all(ends).await);
     let done = tombstones::show(cx, &environment, done).await;
     Ok(preflight::show(cx, object, done).of(version))
 }
@@ -84,25 +85,26 @@ async fn settle(
 fn done(
     object: &EnvironmentAccount,
     world: &World,
-    ends: &[End],
+    ends: Vec<End>,
 ) -> Done<EnvironmentAccountStatus> {
     let counted = ends.iter().filter(|it| it.counts());
     let verdicts: Vec<Verdict> = counted.map(|it| it.verdict.clone()).collect();
     let identity = ends.iter().find_map(|it| it.identity.clone());
     let retry = ends.iter().map(|it| it.retry).max();
-    let registries = ends.iter().filter_map(End::shown).collect();
-    let mut done = shown(object, world, &verdicts, registries);
-    done.retry = retry.unwrap_or(Retry::WhenAsked);
-    if let Some(status) = &mut done.status {
-        status.identity_arn = identity.or(status.identity_arn.take());
-    }
     let written = ends.iter().filter(|it| !it.done.is_empty());
     let told = written.map(|it| {
         let calls: Vec<&str> = it.done.iter().map(Change::operation).collect();
         let note = format!("{}: {}", it.verdict.place, calls.join(", "));
         tidings::normal("RegistryUpdated", calls[0], &note)
     });
-    done.events = told.chain(done.events).collect();
+    let mut events: Vec<Event> = told.collect();
+    let mut done = shown(object, world, &verdicts, record::after(object, ends));
+    done.retry = retry.unwrap_or(Retry::WhenAsked);
+    if let Some(status) = &mut done.status {
+        status.identity_arn = identity.or(status.identity_arn.take());
+    }
+    events.append(&mut done.events);
+    done.events = events;
     done
 }
 

@@ -193,7 +193,7 @@ async fn sign_in(cx: &Context, registry: &Registry) -> Result<ecr::Registry, Sto
             .await
             .map_err(Stop::Failed),
         None => Err(Stop::Stopped(Stopped {
-            environment: String::new(),
+            environment: None,
             region: Some(registry.region.clone()),
             reason: Reason::EnvironmentNotReady,
             field: "spec.environment".to_owned(),

@@ -2,6 +2,7 @@
 //! crash safety: targets stand in status before anything is made, the owner tags come with the
 //! creation, and whatever is left of a target that is no longer wanted is read from that record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -11,10 +12,11 @@ use tracing::{info, warn};
 
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
-use super::{Context, Stop, environment_account, live};
+use super::{Context, Stop, environment_account, ledger, live};
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
-use crate::desired::{self, Stopped, Subject, Target, World};
+use crate::api::targets::TargetKey;
+use crate::desired::{self, Extent, Stopped, Subject, Target, World};
 use crate::domain::RepositoryName;
 use crate::domain::lifecycle::safety::Counts;
 use crate::domain::repository::{self, Change, Difference, Held, Observed, Plan, Refusal};
@@ -26,15 +28,21 @@ mod release;
 mod replica;
 mod status;
 
-pub(crate) use release::{place_of_arn, targets_left};
+pub(crate) use release::{Left, place_of_arn};
 pub(super) use replica::known as unreplicated;
 pub(super) use status::shows;
 
 /// How one target ended.
-pub(super) struct End {
-    environment: String,
-    region: String,
-    result: Result<Settled, Stop>,
+type End = ledger::End<Result<Settled, Stop>>;
+
+/// What one reconciliation came to.
+struct Results {
+    /// What became of all that is asked for.
+    ends: Vec<End>,
+    /// What became of all that no longer is.
+    releases: BTreeMap<TargetKey, Release>,
+    /// Why claims of the object on old names are not in force.
+    contested: Vec<Stopped>,
 }
 
 /// What was done to a target, and what is left to say about it.
@@ -84,18 +92,18 @@ impl Reconcile for ImageRepository {
                 return Done::nothing(Retry::BackingOff);
             }
         };
-        let left = targets_left(&before.targets, &targets);
-        let (ends, released) = tokio::join!(
+        let asked: Vec<Extent> = targets.iter().map(Extent::of).collect();
+        let left = Left::of(before.ledger.left(&asked), &targets);
+        let (ends, releases) = tokio::join!(
             join_all(targets.into_iter().map(|it| settle_target(self, cx, it))),
-            join_all(left.iter().map(|it| release::target(self, cx, it))),
+            join_all(left.into_iter().map(|it| it.release(self, cx))),
         );
-        let done = status::done(
-            (self, &contested),
-            &before.targets,
+        let results = Results {
             ends,
-            &released,
-            Timestamp::now(),
-        );
+            releases: releases.into_iter().collect(),
+            contested,
+        };
+        let done = status::done(self, before.ledger, results, Timestamp::now());
         done.of(before.version)
     }
 }
@@ -128,27 +136,11 @@ async fn settle_target(
     cx: &Context,
     target: Result<Target, Stopped>,
 ) -> End {
-    match target {
-        Ok(target) => {
-            let (environment, region) = (
-                target.environment.to_string(),
-                target.registry.region.to_string(),
-            );
-            let result = settle(object, cx, target).await;
-            End {
-                environment,
-                region,
-                result,
-            }
-        }
-        Err(stopped) => End {
-            environment: stopped.environment.clone(),
-            region: stopped
-                .region
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            result: Err(Stop::Stopped(stopped)),
+    End {
+        extent: Extent::of(&target),
+        result: match target {
+            Ok(target) => settle(object, cx, target).await,
+            Err(stopped) => Err(Stop::Stopped(stopped)),
         },
     }
 }

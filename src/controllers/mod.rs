@@ -27,6 +27,7 @@ pub mod finalizer;
 pub mod image_admission_policy;
 pub mod image_repository;
 pub mod lease;
+pub mod ledger;
 pub mod lifecycle_policy;
 pub mod live;
 pub mod meters;
@@ -110,7 +111,7 @@ fn named(environment: &EnvironmentName, world: &World) -> Result<Environment, St
     let object = world
         .environment(environment.as_str())
         .ok_or_else(|| Stopped {
-            environment: environment.to_string(),
+            environment: Some(environment.to_string()),
             region: None,
             reason: Reason::EnvironmentNotFound,
             field: "spec.environments".to_owned(),

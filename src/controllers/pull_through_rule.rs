@@ -14,10 +14,10 @@ use tracing::{debug, info, warn};
 use super::driver::{Done, Reconcile};
 use super::outcome::Retry;
 use super::wakes::{Key, Kind};
-use super::{Context, Stop, live};
+use super::{Context, Stop, ledger, live};
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::{ObservedRecord, PullThroughRuleStatus};
-use crate::desired::{self, CacheTarget, Stopped};
+use crate::desired::{self, CacheTarget, Extent, Stopped};
 use crate::domain::pull_through::{self, Change, Prefix};
 use crate::domain::repository::{Management, Setting};
 use crate::domain::template;
@@ -42,12 +42,11 @@ struct Look {
     template: template::Plan,
 }
 
+/// A target that was looked at, or why it was not.
+type Looked = ledger::End<Result<Look, Stop>>;
+
 /// How one target ended.
-struct End {
-    environment: String,
-    region: String,
-    result: Result<Settled, Stop>,
-}
+type End = ledger::End<Result<Settled, Stop>>;
 
 /// What was found out and done, however it ended.
 struct Settled {
@@ -124,44 +123,42 @@ async fn settle_all(
     let mut ends = join_all(looks.into_iter().map(|it| settle_target(cx, it))).await;
     let now = Timestamp::now();
     let imports = observed::prewarm((object, &mut recorded), cx, &mut ends, now).await?;
-    if ends.iter().any(End::has_more_to_retrofit) {
+    if ends.iter().any(has_more_to_retrofit) {
         cx.wakes.wake(Key::of(Kind::Rule, object));
     }
-    let record::Before { targets, version } = recorded;
-    Ok(status::done(object, targets, (ends, imports), now).of(version))
+    let record::Before { ledger, version } = recorded;
+    let results = status::Results { ends, imports };
+    Ok(status::done(object, ledger, results, now).of(version))
 }
-
-/// A target that was looked at, or where it is and why it was not.
-type Looked = Result<Look, (String, String, Stop)>;
 
 async fn look(
     object: &PullThroughRule,
     cx: &Context,
     target: Result<CacheTarget, Stopped>,
 ) -> Looked {
-    let target = target.map_err(|stopped| {
-        let region = stopped.region.as_ref().map(ToString::to_string);
-        let environment = stopped.environment.clone();
-        let region = region.unwrap_or_default();
-        (environment, region, Stop::Stopped(stopped))
-    })?;
-    let place = (
-        target.environment.to_string(),
-        target.registry.region.to_string(),
-    );
+    Looked {
+        extent: Extent::of(&target),
+        result: match target {
+            Ok(target) => Box::pin(look_at(object, cx, target)).await,
+            Err(stopped) => Err(Stop::Stopped(stopped)),
+        },
+    }
+}
+
+async fn look_at(
+    object: &PullThroughRule,
+    cx: &Context,
+    target: CacheTarget,
+) -> Result<Look, Stop> {
     let seen = object.status.as_ref().and_then(|it| it.observed_generation);
     let priority = if seen == object.metadata.generation {
         Priority::Repair
     } else {
         Priority::Edit
     };
-    let registry = match cx.registry(&target.environment, &target.registry).await {
-        Ok(registry) => registry.at(priority),
-        Err(stop) => return Err((place.0, place.1, stop)),
-    };
-    look_in(registry, target)
-        .await
-        .map_err(|error| (place.0, place.1, Stop::Failed(error)))
+    let registry = cx.registry(&target.environment, &target.registry).await?;
+    let look = look_in(registry.at(priority), target).await;
+    look.map_err(Stop::Failed)
 }
 
 async fn look_in(registry: ecr::Registry, target: CacheTarget) -> Result<Look, ecr::Error> {
@@ -182,18 +179,12 @@ async fn look_in(registry: ecr::Registry, target: CacheTarget) -> Result<Look, e
 }
 
 async fn settle_target(cx: &Context, looked: Looked) -> End {
-    match looked {
-        Ok(look) => End {
-            environment: look.target.environment.to_string(),
-            region: look.target.registry.region.to_string(),
-            result: Ok(settle(cx, look).await),
-        },
-        Err((environment, region, stop)) => End {
-            environment,
-            region,
-            result: Err(stop),
-        },
-    }
+    let Looked { extent, result } = looked;
+    let result = match result {
+        Ok(look) => Ok(settle(cx, look).await),
+        Err(stop) => Err(stop),
+    };
+    End { extent, result }
 }
 
 async fn settle(cx: &Context, look: Look) -> Settled {
@@ -274,14 +265,12 @@ async fn prewarm(
     Ok(None)
 }
 
-impl End {
-    fn has_more_to_retrofit(&self) -> bool {
-        let found = self.result.as_ref().ok().map(|it| &it.outcome);
-        let Some(Outcome::Settled(found)) = found else {
-            return false;
-        };
-        found.retrofit.as_ref().is_some_and(|it| it.record.left > 0)
-    }
+fn has_more_to_retrofit(end: &End) -> bool {
+    let found = end.result.as_ref().ok().map(|it| &it.outcome);
+    let Some(Outcome::Settled(found)) = found else {
+        return false;
+    };
+    found.retrofit.as_ref().is_some_and(|it| it.record.left > 0)
 }
 
 impl Look {

@@ -126,11 +126,11 @@ impl Wishes {
             .map(|it| (*it).clone())
             .collect();
         for it in world.repositories() {
-            let depends = it
-                .spec
-                .environments
-                .iter()
-                .any(|it| environments.contains(it.as_str()))
+            // What is recorded of an environment that left the spec waits for it to be released.
+            let recorded = it.status.iter().flat_map(|it| &it.targets);
+            let named = it.spec.environments.iter();
+            let mut named = named.chain(recorded.map(|it| &it.environment));
+            let depends = named.any(|it| environments.contains(it.as_str()))
                 || world
                     .lifecycles_of(it)
                     .iter()
@@ -140,7 +140,13 @@ impl Wishes {
                 concerned.insert(Key::of(Kind::Repository, &**it));
             }
         }
-        concerned.extend(self.rivals(before, world, &changed));
+        // With its grants, a namespace gets names that others had.
+        let granted = self.names.keys().filter(|it| {
+            let namespace = it.namespace.as_ref();
+            namespace.is_some_and(|it| namespaces.contains(it))
+        });
+        let claims = changed.iter().copied().chain(granted).collect();
+        concerned.extend(self.rivals(before, world, &claims));
         if !environments.is_empty() || !lifecycles.is_empty() || !of(Kind::Rule).is_empty() {
             concerned.extend(world.rules().map(|it| Key::of(Kind::Rule, &**it)));
         }
@@ -156,8 +162,8 @@ impl Wishes {
         concerned
     }
 
-    /// Objects that ask for the same repository name as one that has changed or gone: who had to
-    /// wait for it may have it now.
+    /// Objects that ask for the same repository name as one that has changed or gone, or may have it
+    /// now: who had to wait for it may have it, and who had it may have to wait.
     fn rivals(&self, before: &Self, world: &World, changed: &HashSet<&Key>) -> BTreeSet<Key> {
         let names = changed
             .iter()

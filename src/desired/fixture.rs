@@ -112,6 +112,7 @@ pub(super) fn told(stopped: &Stopped) -> String {
         reason,
         ..
     } = stopped;
+    let environment = environment.as_deref().unwrap_or_default();
     let region = region.as_ref().map_or(String::new(), |it| format!("/{it}"));
     format!("{environment}{region} {reason:?} {stopped}")
 }

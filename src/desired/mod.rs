@@ -15,6 +15,7 @@ use crate::domain::{self, Region, Registry};
 mod admission;
 mod deletion;
 mod environment;
+mod extent;
 #[cfg(test)]
 mod fixture;
 mod grants;
@@ -31,10 +32,11 @@ mod world;
 pub use admission::admission;
 pub use deletion::{deletion, moment, terms};
 pub use environment::{AssumedRole, Environment, environment};
+pub use extent::{Extent, Placed};
 pub use grants::selects;
 pub use lifecycle::lifecycle;
 pub use pull_through::{CacheTarget, imports_per_hour, pull_through};
-pub use registry::{left, recorded, registry};
+pub use registry::{Left, left, recorded, registry};
 pub use repository::repository;
 pub use rules::{Destinations, Rules, Subject, rules};
 pub use world::{Objects, World, repository_name};
@@ -55,8 +57,8 @@ pub struct Target {
 /// Why nothing is done: a state, that ends when an object changes, and not an error of a call.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Stopped {
-    /// The environment as the spec names it; empty where it is about the object as a whole.
-    pub environment: String,
+    /// The environment as the spec names it; `None` where it is about the object as a whole.
+    pub environment: Option<String>,
     /// The region; `None` where it is about the whole environment.
     pub region: Option<Region>,
     /// The one word for it.
@@ -71,7 +73,7 @@ pub struct Stopped {
 impl Stopped {
     fn new(reason: Reason, field: impl Into<String>, message: impl fmt::Display) -> Self {
         Self {
-            environment: String::new(),
+            environment: None,
             region: None,
             reason,
             field: field.into(),
@@ -85,7 +87,7 @@ impl Stopped {
 
     fn in_environment(self, environment: &str) -> Self {
         Self {
-            environment: environment.to_owned(),
+            environment: Some(environment.to_owned()),
             ..self
         }
     }

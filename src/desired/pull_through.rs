@@ -10,6 +10,7 @@ use super::world::{object_name, seniority};
 use super::{Environment, Stopped, World, grants};
 use crate::api::conditions::Reason;
 use crate::api::pull_through_rule::{Credential, RuleRecord, UpstreamRegistry};
+use crate::api::targets::TargetKey;
 use crate::api::{EnvironmentAccount, PullThroughRule, Toggle};
 use crate::domain::names::EnvironmentName;
 use crate::domain::pull_through::{
@@ -116,11 +117,8 @@ fn recorded<'a>(
     registry: &Registry,
     prefix: &Prefix,
 ) -> Option<&'a RuleRecord> {
-    let targets = object.status.iter().flat_map(|it| &it.targets);
-    let mut here = targets.filter(|it| {
-        it.environment == environment.name.as_str() && it.region == registry.region.as_str()
-    });
-    let record = here.find_map(|it| it.record.as_ref())?;
+    let key = TargetKey::new(&environment.name, &registry.region);
+    let record = object.target(&key)?.record.as_ref()?;
     let is_it = record.account_id == registry.account.as_str()
         && record.ecr_repository_prefix == prefix.as_str();
     is_it.then_some(record)

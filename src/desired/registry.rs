@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::settings::{self, Said};
 use super::world::repository_name;
 use super::{Environment, Stopped, World, principals, repository};
+use crate::api::conditions::Reason;
 use crate::api::registry::{
     AccountSettings, BasicScanTypeVersion, BlobMounting, FilterRecord, RegistryPolicyScope,
     RegistryRecord, RegistrySettings, RegistryStatement, ScanFrequency, ScanType, Scanning,
@@ -40,18 +41,39 @@ pub fn registry(
     Ok(desired)
 }
 
-/// Registries that are no longer the environment's nor another's, and have something of ours.
+/// A registry that is no longer the environment's, and has something that it put there.
+pub enum Left {
+    /// No environment has it now.
+    Nobodys(Registry),
+    /// Another has it, which alone may write to it.
+    Anothers(Registry, Stopped),
+}
+
+/// Registries that are no longer the environment's, and have something that it put there.
 pub fn left(
     object: &EnvironmentAccount,
     environment: &Environment,
     world: &World,
-) -> impl Iterator<Item = Registry> {
+) -> impl Iterator<Item = Left> {
     let recorded = object.status.iter().flat_map(|it| &it.registries);
     let recorded = recorded.filter(|it| it.record.is_some());
     recorded
         .filter_map(|it| it.region.parse().ok())
         .map(|region| Registry::new(environment.account.clone(), region))
-        .filter(|it| !environment.registries.contains(it) && !world.registries().contains_key(it))
+        .filter(|it| !environment.registries.contains(it))
+        .map(|registry| match world.registries().get(&registry) {
+            None => Left::Nobodys(registry),
+            Some(other) => {
+                let message = format!(
+                    "{registry} is EnvironmentAccount {other}'s now, which alone writes to it: \
+                     what this one put there stays, until it is in no EnvironmentAccount or in \
+                     this one again"
+                );
+                let field = "spec.replicaRegions";
+                let stopped = Stopped::new(Reason::Conflict, field, message);
+                Left::Anothers(registry, stopped)
+            }
+        })
 }
 
 /// What status says is ours in `registry`.

@@ -13,6 +13,7 @@ use crate::api::image_repository::{
     AdoptionPolicy, Document, ImageRepositorySpec, LifecycleRecord, Override, RepositoryRecord,
 };
 use crate::api::settings::LifecyclePolicyRef;
+use crate::api::targets::TargetKey;
 use crate::api::{EnvironmentAccount, ImageRepository, ManagementPolicy};
 use crate::domain::owner::Owner;
 use crate::domain::repository::{Adoption, Desired, Management, Setting};
@@ -81,6 +82,7 @@ pub(super) fn target(
         let message = "nothing is read or written until spec.suspend is false";
         return Err(Stopped::new(Reason::Suspended, "spec.suspend", message));
     }
+    check_recorded(object, environment, &repository)?;
     let layers = Layers::of(object, account);
     Ok(Target {
         environment: environment.name.clone(),
@@ -178,17 +180,40 @@ pub(super) fn owner(object: &ImageRepository, world: &World) -> Owner {
     }
 }
 
+/// Sees that what is recorded under the environment's name is not another account's: it would be
+/// forgotten.
+fn check_recorded(
+    object: &ImageRepository,
+    environment: &Environment,
+    name: &RepositoryName,
+) -> Result<(), Stopped> {
+    let home = environment.home();
+    let row = object.target(&TargetKey::new(&environment.name, &home.region));
+    let recorded = row.filter(|it| it.record.is_some());
+    let recorded = recorded.and_then(|it| it.arn.as_deref());
+    match recorded.filter(|it| *it != home.repository_arn(name)) {
+        None => Ok(()),
+        Some(other) => {
+            let environment = &environment.name;
+            let message = format!(
+                "status records {other}, of the account that EnvironmentAccount {environment} was \
+                 for before: take {environment} out until that is released, and keep an \
+                 EnvironmentAccount for its account till then"
+            );
+            Err(Stopped::new(Reason::Conflict, "spec.environments", message))
+        }
+    }
+}
+
 /// What status says that we put there.
 fn record(
     object: &ImageRepository,
     environment: &Environment,
     registry: &Registry,
 ) -> RepositoryRecord {
-    let mut targets = object.status.iter().flat_map(|it| &it.targets);
-    let target = targets.find(|it| {
-        it.environment == environment.name.as_str() && it.region == registry.region.as_str()
-    });
-    target.and_then(|it| it.record.clone()).unwrap_or_default()
+    let key = TargetKey::new(&environment.name, &registry.region);
+    let recorded = object.target(&key).and_then(|it| it.record.clone());
+    recorded.unwrap_or_default()
 }
 
 /// The places that can say a setting of a repository in one environment, the strongest first.

@@ -154,7 +154,7 @@ fn check(
     for target in desired::pull_through(rule, world) {
         let target = match target {
             Ok(it) if it.environment == ask.environment.name => it,
-            Err(it) if it.environment == ask.environment.name.as_str() => {
+            Err(it) if it.concerns(ask.environment.name.as_str()) => {
                 return Err(it.to_string());
             }
             Ok(_) | Err(_) => continue,

@@ -144,7 +144,7 @@ fn would_change(
     let here = ask.environment.name.as_str();
     let of_here = |it: &Result<desired::Target, desired::Stopped>| match it {
         Ok(it) => it.environment.as_str() == here,
-        Err(it) => it.environment == here,
+        Err(it) => it.concerns(here),
     };
     let target = desired::repository(object, world).into_iter().find(of_here);
     let target = target.ok_or("it is not asked for")?;

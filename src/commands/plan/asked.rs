@@ -154,7 +154,8 @@ impl Asked {
         let (environment, registry, target) = match target {
             Ok(target) => target,
             Err(stopped) => {
-                if self.looks_at(&stopped.environment) {
+                let environment = stopped.environment.as_deref();
+                if environment.is_none_or(|it| self.looks_at(it)) {
                     self.objects[at].rows.push(Row::stopped(&stopped));
                 }
                 return None;

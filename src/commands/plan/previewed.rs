@@ -5,7 +5,7 @@ use super::report::Refused;
 use crate::api::conditions::Reason;
 use crate::api::image_repository::LifecycleRecord;
 use crate::api::{ImageRepository, PullThroughRule};
-use crate::desired::{CacheTarget, Target};
+use crate::desired::{CacheTarget, Placed, Target};
 use crate::domain::lifecycle::Safety;
 use crate::domain::lifecycle::safety::{Budget, Counts, InUse, Verdict, recall};
 use crate::domain::repository::{Plan, Setting};
@@ -21,12 +21,8 @@ pub(super) fn of(object: &ImageRepository, target: &Target) -> Option<Previewed>
     let Setting::Present(document) = &target.desired.lifecycle else {
         return None;
     };
-    let shown = object.status.iter().flat_map(|it| &it.targets);
-    let mut here = shown.filter(|it| {
-        it.environment == target.environment.as_str()
-            && it.region == target.registry.region.as_str()
-    });
-    let record = here.find_map(|it| it.record.as_ref()?.lifecycle.as_ref())?;
+    let shown = object.target(&target.key())?;
+    let record = shown.record.as_ref()?.lifecycle.as_ref()?;
     let LifecycleRecord {
         policy: _,
         hash,
@@ -79,12 +75,7 @@ pub(super) fn to_be(safety: &Safety) -> String {
 /// Why a lifecycle policy waits in what the cache had made already, as status tells of the template
 /// that is to be there.
 pub(super) fn waits(object: &PullThroughRule, target: &CacheTarget) -> Option<Refused> {
-    let shown = object.status.iter().flat_map(|it| &it.targets);
-    let mut here = shown.filter(|it| {
-        it.environment == target.environment.as_str()
-            && it.region == target.registry.region.as_str()
-    });
-    let shown = here.next()?;
+    let shown = object.target(&target.key())?;
     let record = shown.record.as_ref()?;
     let is_of_it = record.template_hash == target.template_hash();
     let held = record.retrofit.as_ref().is_some_and(|it| it.held > 0);

@@ -8,9 +8,10 @@ use super::asked::Asked;
 use super::report::{Kind, Outcome, Refused, Row};
 use crate::api::conditions::Reason;
 use crate::api::{EnvironmentAccount, ImageRepository, ORPHAN};
-use crate::controllers::image_repository::{place_of_arn, targets_left};
+use crate::controllers::image_repository::{Left, place_of_arn};
+use crate::controllers::ledger::Ledger;
 use crate::controllers::{environment_account, finalizer};
-use crate::desired::{self, Stopped, Target, World};
+use crate::desired::{self, Extent, Stopped, Target, World};
 use crate::domain::names::EnvironmentName;
 use crate::domain::repository::{Change, Deletion, Difference, Released, plan_deletion};
 use crate::domain::{Registry, RepositoryName};
@@ -30,16 +31,20 @@ pub(super) fn ask(
     wanted: &[Result<Target, Stopped>],
     world: &World,
 ) {
-    let recorded = object.status.iter().flat_map(|it| &it.targets);
-    let recorded: Vec<_> = recorded.cloned().collect();
+    let recorded = object.status.as_ref().map(|it| it.targets.as_slice());
+    let ledger = Ledger::of_targets(recorded.unwrap_or_default());
     let is_left_alone = is_deleted(object)
         && (object.annotations().contains_key(ORPHAN) || !finalizer::is_on(object));
-    let left = targets_left(&recorded, wanted).into_iter();
-    for it in left.filter(|it| it.record.is_some() && !is_left_alone) {
+    let extents: Vec<Extent> = wanted.iter().map(Extent::of).collect();
+    let left = Left::of(ledger.left(&extents), wanted).into_iter();
+    let left = left.filter(|it| !it.is_taken_over && !is_left_alone);
+    for Left { row: it, .. } in left {
         let place = it.arn.as_deref().and_then(place_of_arn);
         let (Some((registry, name)), Ok(environment)) = (place, it.environment.parse()) else {
             continue; // which the controller waits with for a person
         };
+        let reached_by = world.registries().get(&registry).cloned();
+        let environment = reached_by.unwrap_or(environment);
         let usable = usable(&environment, world);
         let release = Release {
             deletion: desired::deletion(object, &environment, world, Timestamp::now()),
@@ -66,7 +71,7 @@ fn usable(name: &EnvironmentName, world: &World) -> Result<(), Stopped> {
             Err(stopped) => stopped,
         },
         None => Stopped {
-            environment: String::new(),
+            environment: None,
             region: None,
             reason: Reason::EnvironmentNotFound,
             field: "spec.environments".to_owned(),
@@ -74,7 +79,7 @@ fn usable(name: &EnvironmentName, world: &World) -> Result<(), Stopped> {
         },
     };
     Err(Stopped {
-        environment: name.to_string(),
+        environment: Some(name.to_string()),
         ..stopped
     })
 }

@@ -1,12 +1,18 @@
 //! What stands in `status.registries` about our part in what a registry has only one of. It is written
 //! before the call that writes the part, and nothing else says what may be taken out again.
 
-use super::registry::Place;
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+
+use super::registry::{self, Place};
 use crate::api::EnvironmentAccount;
 use crate::api::environment_account::{EnvironmentAccountStatus, RegistryStatus};
 use crate::api::registry::{FilterRecord, RegistryRecord};
-use crate::api::targets::TargetState;
+use crate::api::targets::{TargetKey, TargetState};
+use crate::controllers::ledger::{End, Ledger};
 use crate::controllers::{Context, driver};
+use crate::desired::Extent;
 use crate::domain::Registry;
 use crate::domain::registry::{Record, Rules};
 
@@ -39,27 +45,20 @@ pub(super) async fn before(
     places: &[Place],
 ) -> kube::Result<Option<String>> {
     let present = object.status.clone().unwrap_or_default();
-    let mut recorded = present.registries.clone();
+    let mut ledger = ledger(object);
     for place in places {
         let Ok(found) = &place.found else { continue };
         if found.plan.changes.is_empty() {
             continue;
         }
-        let record = shown(&found.plan.intent);
-        let region = place.name.region.as_str();
-        match recorded.iter_mut().find(|it| it.region == region) {
-            Some(it) => it.record = record,
-            None => recorded.push(RegistryStatus {
-                record,
-                ..pending(&place.name)
-            }),
-        }
+        let row = ledger.row(&key(object, &place.name), || pending(&place.name));
+        row.record = shown(&found.plan.intent);
     }
-    if recorded == present.registries {
+    if ledger == self::ledger(object) {
         return Ok(version);
     }
     let status = EnvironmentAccountStatus {
-        registries: recorded,
+        registries: home_first(object, ledger),
         ..present
     };
     driver::show(cx, object, &status, version).await
@@ -77,6 +76,37 @@ pub(super) fn kept(object: &EnvironmentAccount, state: TargetState) -> Vec<Regis
             ..it.clone()
         })
         .collect()
+}
+
+/// What the object shows once these are the ends of its registries. One that is left and has nothing
+/// of ours in it any more is shown no longer.
+pub(super) fn after(object: &EnvironmentAccount, ends: Vec<registry::End>) -> Vec<RegistryStatus> {
+    let (released, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(registry::End::is_released);
+    let released: BTreeSet<TargetKey> = released.iter().map(|it| key(object, &it.name)).collect();
+    let ends = ends.into_iter().map(|it| End {
+        extent: Extent::Target(key(object, &it.name)),
+        result: it,
+    });
+    let ends: Vec<End<registry::End>> = ends.collect();
+    let ledger = ledger(object).merge(&ends, &released, |_, _, end| end.shown());
+    home_first(object, ledger)
+}
+
+fn home_first(object: &EnvironmentAccount, ledger: Ledger<RegistryStatus>) -> Vec<RegistryStatus> {
+    let mut rows = ledger.into_rows();
+    rows.sort_by_key(|it| it.region != object.spec.region);
+    rows
+}
+
+/// What the object shows of its registries.
+fn ledger(object: &EnvironmentAccount) -> Ledger<RegistryStatus> {
+    let rows = object.status.iter().flat_map(|it| &it.registries);
+    Ledger::of(rows.map(|it| (TargetKey::new(&object.name_any(), &it.region), it.clone())))
+}
+
+/// Where a registry stands in it.
+fn key(object: &EnvironmentAccount, registry: &Registry) -> TargetKey {
+    TargetKey::new(&object.name_any(), &registry.region)
 }
 
 fn pending(registry: &Registry) -> RegistryStatus {

@@ -20,7 +20,7 @@ use crate::controllers::condition::{self, Verdict};
 use crate::controllers::outcome::{self, Retry};
 use crate::controllers::wakes::{Key, Kind};
 use crate::controllers::{Context, Stop};
-use crate::desired::{self, Environment, World};
+use crate::desired::{self, Environment, Left, World};
 use crate::domain::names::EnvironmentName;
 use crate::domain::registry::{self, Change, Desired, Part, Plan, Record};
 use crate::domain::repository::{Difference, Management};
@@ -33,9 +33,19 @@ const SHOWN: usize = 10;
 /// One registry, and what there is to do about it.
 pub(super) struct Place {
     pub(super) name: Registry,
-    /// Whether it is the environment's, or was: then our part in it only goes.
-    is_left: bool,
+    tenure: Tenure,
     pub(super) found: Result<Found, Stop>,
+}
+
+/// Whose a registry is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Tenure {
+    /// The environment's.
+    Own,
+    /// Nobody's any more: our part in it only goes.
+    Left,
+    /// Another environment's, which alone writes to it. Our part stays recorded here.
+    Anothers,
 }
 
 /// What was found in a registry that could be reached.
@@ -48,8 +58,8 @@ pub(super) struct Found {
 
 /// How one registry ended.
 pub(super) struct End {
-    name: Registry,
-    is_left: bool,
+    pub(super) name: Registry,
+    tenure: Tenure,
     pub(super) identity: Option<String>,
     pub(super) verdict: Verdict,
     pub(super) retry: Retry,
@@ -66,15 +76,23 @@ pub(super) async fn look(
     environment: &Environment,
     world: &World,
 ) -> Vec<Place> {
-    let own = environment.registries.iter().map(|it| (it.clone(), false));
-    let left = desired::left(object, environment, world).map(|it| (it, true));
-    let places = own.chain(left).map(async |(name, is_left)| {
-        let found = find(cx, (object, environment), (&name, is_left), world).await;
-        Place {
+    let own = environment.registries.iter();
+    let own = own.map(|it| (it.clone(), Ok(Tenure::Own)));
+    let left = desired::left(object, environment, world).map(|it| match it {
+        Left::Nobodys(name) => (name, Ok(Tenure::Left)),
+        Left::Anothers(name, stopped) => (name, Err(stopped)),
+    });
+    let places = own.chain(left).map(async |(name, tenure)| match tenure {
+        Ok(tenure) => Place {
+            found: find(cx, (object, environment), (&name, tenure), world).await,
             name,
-            is_left,
-            found,
-        }
+            tenure,
+        },
+        Err(stopped) => Place {
+            found: Err(Stop::Stopped(stopped)),
+            name,
+            tenure: Tenure::Anothers,
+        },
     });
     join_all(places).await
 }
@@ -82,21 +100,19 @@ pub(super) async fn look(
 async fn find(
     cx: &Context,
     (object, environment): (&EnvironmentAccount, &Environment),
-    (name, is_left): (&Registry, bool),
+    (name, tenure): (&Registry, Tenure),
     world: &World,
 ) -> Result<Found, Stop> {
     let signed_in = cx.sign_in(environment, name).await;
     let priority = priority(object);
     let registry = signed_in.map_err(Stop::Failed)?.at(priority);
-    let mut desired = if is_left {
-        Desired::nothing(environment.management)
-    } else {
-        registry
-            .at(Priority::Sweep)
-            .listed()
-            .await
-            .map_err(Stop::Failed)?;
-        desired::registry(object, environment, name, world).map_err(Stop::Stopped)?
+    let mut desired = match tenure {
+        Tenure::Left | Tenure::Anothers => Desired::nothing(environment.management),
+        Tenure::Own => {
+            let listed = registry.at(Priority::Sweep).listed().await;
+            listed.map_err(Stop::Failed)?;
+            desired::registry(object, environment, name, world).map_err(Stop::Stopped)?
+        }
     };
     desired.replication.of_ours(|it| match registry.seen(it) {
         Seen::Present(observed) => Some(Arc::unwrap_or_clone(observed)),
@@ -128,7 +144,7 @@ impl Place {
     pub(super) async fn settle(self, cx: &Context, object: &EnvironmentAccount) -> End {
         let mut end = End {
             verdict: Verdict::ready(&self.name.to_string(), Reason::Succeeded),
-            is_left: self.is_left,
+            tenure: self.tenure,
             identity: None,
             retry: Retry::WhenAsked,
             done: Vec::new(),
@@ -242,12 +258,13 @@ impl End {
         self.retry = Retry::Patiently;
     }
 
-    /// What status shows of the registry; `None` where it is left and nothing of ours is in it.
-    pub(super) fn shown(&self) -> Option<RegistryStatus> {
-        let record = record::shown(&self.record);
-        if self.is_left && record.is_none() {
-            return None;
-        }
+    /// Whether it is left, and nothing of ours is in it any more.
+    pub(super) fn is_released(&self) -> bool {
+        self.tenure == Tenure::Left && self.record.is_empty()
+    }
+
+    /// What status shows of the registry.
+    pub(super) fn shown(&self) -> RegistryStatus {
         let tells = self.verdict.state != TargetState::Ready;
         let differences = self.differences.iter().take(SHOWN);
         let differences = differences.map(|it| ShownDifference {
@@ -255,7 +272,7 @@ impl End {
             observed: condition::shortened(&it.observed),
             desired: condition::shortened(&it.desired),
         });
-        Some(RegistryStatus {
+        RegistryStatus {
             region: self.name.region.to_string(),
             uri: self.name.host(),
             state: self.verdict.state,
@@ -263,13 +280,17 @@ impl End {
             message: tells.then(|| self.verdict.message.clone()),
             differences: differences.collect(),
             also_replicated: self.also_replicated.clone(),
-            record,
-        })
+            record: record::shown(&self.record),
+        }
     }
 
-    /// Whether it counts for the environment: a registry that is let go of does while it fails.
+    /// Whether it counts for the environment: a registry that is left does while it fails.
     pub(super) fn counts(&self) -> bool {
-        !self.is_left || self.verdict.state != TargetState::Ready
+        match self.tenure {
+            Tenure::Own => true,
+            Tenure::Left => self.verdict.state != TargetState::Ready,
+            Tenure::Anothers => false,
+        }
     }
 }
 

@@ -1,24 +1,25 @@
 //! What stands in `status.targets` about what we made, written before we make it. A deletion, and
 //! the removal of a field or of an environment, read it; nothing else remembers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
 use crate::api::ImageRepository;
 use crate::api::image_repository::{Document, ImageRepositoryStatus, RepositoryRecord};
-use crate::api::targets::{Target as Shown, TargetState};
+use crate::api::targets::{Target as Row, TargetState};
+use crate::controllers::ledger::Ledger;
 use crate::controllers::{Context, driver, finalizer};
-use crate::desired::{Stopped, Target};
+use crate::desired::{Extent, Placed, Stopped, Target};
 use crate::domain::repository::{Desired, Management, Setting};
 
 /// One target as status shows it.
-pub(super) type Recorded = Shown<RepositoryRecord>;
+pub(super) type Recorded = Row<RepositoryRecord>;
 
 /// What is recorded, and the version of the object that has it.
 pub(super) struct Before {
-    pub(super) targets: Vec<Recorded>,
+    pub(super) ledger: Ledger<Recorded>,
     pub(super) version: Option<String>,
 }
 
@@ -33,49 +34,51 @@ pub(super) async fn before(
     targets: &[Result<Target, Stopped>],
 ) -> kube::Result<Before> {
     let present = object.status.clone().unwrap_or_default();
-    let recorded = with_intent(&present.targets, targets);
+    let recorded = Ledger::of_targets(&present.targets);
+    let ledger = with_intent(recorded.clone(), targets);
     let mut version = object.resource_version();
-    if recorded.iter().any(|it| it.record.is_some()) {
+    if ledger.rows().any(|it| it.record.is_some()) {
         version = finalizer::put(cx, object).await?;
     }
-    if recorded != present.targets {
+    if ledger != recorded {
         let status = ImageRepositoryStatus {
-            targets: recorded.clone(),
+            targets: ledger.rows().cloned().collect(),
             ..present
         };
         version = driver::show(cx, object, &status, version).await?;
     }
-    Ok(Before {
-        targets: recorded,
-        version,
-    })
+    Ok(Before { ledger, version })
 }
 
 /// The targets in status, and those that are not there yet, each with the union of what it was
 /// given before and what it will be given now.
-fn with_intent(present: &[Recorded], targets: &[Result<Target, Stopped>]) -> Vec<Recorded> {
-    let mut recorded: BTreeMap<(String, String), Recorded> =
-        present.iter().map(|it| (key(it), it.clone())).collect();
+fn with_intent(
+    mut ledger: Ledger<Recorded>,
+    targets: &[Result<Target, Stopped>],
+) -> Ledger<Recorded> {
+    let asked: Vec<Extent> = targets.iter().map(Extent::of).collect();
+    let left = ledger.left(&asked);
     for target in targets.iter().filter_map(|it| it.as_ref().ok()) {
         if target.desired.management == Management::Observe {
             continue;
         }
-        let at = (
-            target.environment.to_string(),
-            target.registry.region.to_string(),
-        );
-        let shown = recorded.entry(at).or_insert_with(|| pending(target));
-        let intent = of(&target.desired);
-        let record = shown.record.take().unwrap_or_default();
-        shown.record = Some(RepositoryRecord {
-            documents: union(record.documents, intent.documents),
-            documents_hash: record.documents_hash,
-            tag_keys: union(record.tag_keys, intent.tag_keys),
-            lifecycle: record.lifecycle,
+        let mut intent = of(&target.desired);
+        // Its environment has another name now.
+        let arn = Some(target.arn());
+        let earlier = left.iter().filter(|(_, row)| row.arn == arn);
+        for record in earlier.filter_map(|(_, row)| row.record.clone()) {
+            intent.documents = union(record.documents, intent.documents);
+            intent.tag_keys = union(record.tag_keys, intent.tag_keys);
+        }
+        let row = ledger.record(&target.key(), |before| RepositoryRecord {
+            documents: union(before.documents, intent.documents),
+            documents_hash: before.documents_hash,
+            tag_keys: union(before.tag_keys, intent.tag_keys),
+            lifecycle: before.lifecycle,
         });
-        shown.arn = Some(target.registry.repository_arn(&target.desired.name));
+        row.arn = arn;
     }
-    recorded.into_values().collect()
+    ledger
 }
 
 /// What a target is given when all of `desired` is done.
@@ -120,46 +123,15 @@ fn hash(desired: &Desired) -> String {
 /// Whether status says that these very documents were put on this target, so that nobody has to
 /// read them before the sweep does.
 pub(super) fn was_put(object: &ImageRepository, target: &Target) -> bool {
-    let put = shown(object, target).and_then(|it| it.record.as_ref()?.documents_hash.as_deref());
+    let row = object.target(&target.key());
+    let put = row.and_then(|it| it.record.as_ref()?.documents_hash.as_deref());
     was_ready(object, target) && put == Some(hash(&target.desired).as_str())
 }
 
 /// Whether status says that this target was as the spec asks.
 pub(super) fn was_ready(object: &ImageRepository, target: &Target) -> bool {
-    shown(object, target).is_some_and(|it| it.state == TargetState::Ready)
-}
-
-/// What status has of this target.
-pub(super) fn shown<'a>(object: &'a ImageRepository, target: &Target) -> Option<&'a Recorded> {
-    let at = (
-        target.environment.to_string(),
-        target.registry.region.to_string(),
-    );
-    object
-        .status
-        .as_ref()?
-        .targets
-        .iter()
-        .find(|it| key(it) == at)
-}
-
-/// Where a target is.
-pub(super) fn key(target: &Recorded) -> (String, String) {
-    (target.environment.clone(), target.region.clone())
-}
-
-fn pending(target: &Target) -> Recorded {
-    Recorded {
-        environment: target.environment.to_string(),
-        region: target.registry.region.to_string(),
-        state: TargetState::Pending,
-        reason: None,
-        message: None,
-        arn: None,
-        uri: None,
-        differences: Vec::new(),
-        record: None,
-    }
+    let row = object.target(&target.key());
+    row.is_some_and(|it| it.state == TargetState::Ready)
 }
 
 fn union<T: Ord>(a: Vec<T>, b: Vec<T>) -> Vec<T> {

@@ -2,6 +2,8 @@
 //! Only the record in status is read, so that a spec that has become invalid blocks nothing, and
 //! whatever is in doubt stays: an object that is pruned must never cost an image.
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -9,9 +11,10 @@ use kube::runtime::events::{Event, EventType};
 use tracing::{info, warn};
 
 use super::Release;
-use super::record::{Recorded, key};
+use super::record::Recorded;
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
+use crate::api::targets::TargetKey;
 use crate::controllers::driver::Done;
 use crate::controllers::outcome::{self, Retry};
 use crate::controllers::wakes::{Key, Kind};
@@ -53,32 +56,47 @@ pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<Imag
     super::status::deleting(object, (&waiting, retry), Timestamp::now())
 }
 
-/// The recorded targets that are no longer asked for.
-pub(crate) fn targets_left<'a>(
-    recorded: &'a [Recorded],
-    wanted: &[Result<Target, Stopped>],
-) -> Vec<&'a Recorded> {
-    let wanted = |it: &Recorded| {
-        wanted.iter().any(|target| match target {
-            Ok(target) => {
-                key(it)
-                    == (
-                        target.environment.to_string(),
-                        target.registry.region.to_string(),
-                    )
-            }
-            // Stopped is not unwanted: the environment is still in the spec.
-            Err(stopped) => it.environment == stopped.environment,
-        })
-    };
-    recorded.iter().filter(|it| !wanted(it)).collect()
+/// A recorded target that is no longer asked for.
+pub(crate) struct Left {
+    key: TargetKey,
+    /// What is recorded of it.
+    pub(crate) row: Recorded,
+    /// Whether its repository is asked for under another environment's name.
+    pub(crate) is_taken_over: bool,
+}
+
+impl Left {
+    /// What is left beside these targets.
+    pub(crate) fn of(
+        left: Vec<(TargetKey, Recorded)>,
+        targets: &[Result<Target, Stopped>],
+    ) -> Vec<Self> {
+        let asked: BTreeSet<String> = targets.iter().flatten().map(Target::arn).collect();
+        let left = left.into_iter().map(|(key, row)| Self {
+            is_taken_over: row.arn.as_ref().is_some_and(|it| asked.contains(it)),
+            key,
+            row,
+        });
+        left.collect()
+    }
+
+    /// Releases it.
+    pub(super) async fn release(
+        self,
+        object: &ImageRepository,
+        cx: &Context,
+    ) -> (TargetKey, Release) {
+        let release = if self.is_taken_over {
+            Release::Done("asked for under another environment's name".to_owned())
+        } else {
+            target(object, cx, &self.row).await
+        };
+        (self.key, release)
+    }
 }
 
 /// Lets go of one target.
-pub(super) async fn target(object: &ImageRepository, cx: &Context, it: &Recorded) -> Release {
-    if it.record.is_none() {
-        return Release::Done(format!("nothing was made in {}", it.environment));
-    }
+async fn target(object: &ImageRepository, cx: &Context, it: &Recorded) -> Release {
     let place = it.arn.as_deref().and_then(place_of_arn);
     let (Some((registry, name)), Ok(environment)) = (place, it.environment.parse()) else {
         return Release::NotYet(
@@ -107,10 +125,10 @@ async fn let_go(
     (environment, registry): (&EnvironmentName, &Registry),
     name: &RepositoryName,
 ) -> Result<String, Stop> {
-    let deletion = {
-        let world = cx.world.load();
-        desired::deletion(object, environment, &world, Timestamp::now())
-    };
+    let world = cx.world.load_full();
+    // Who has the account now reaches it, whatever its environment was called.
+    let environment = world.registries().get(registry).unwrap_or(environment);
+    let deletion = desired::deletion(object, environment, &world, Timestamp::now());
     let registry = cx.registry(environment, registry).await?.at(Priority::Edit);
     live::confirm(cx, object).await?;
     let what = carry_out(&registry, &deletion, name).await;

@@ -1,84 +1,88 @@
 //! What an `ImageRepository` shows. Pure: the same ends give the same status, so that nothing is
 //! written while nothing happens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kube::runtime::events::Event;
 
-use super::record::{self, Recorded, key};
+use super::record::{self, Recorded};
 use super::replica::Unreplicated;
-use super::{End, Release, Settled, guard};
+use super::{Release, Results, Settled, guard};
 use crate::api::ImageRepository;
 use crate::api::conditions::Reason;
 use crate::api::image_repository::ImageRepositoryStatus;
-use crate::api::targets::{Difference as ShownDifference, TargetState};
+use crate::api::targets::{Difference as ShownDifference, Target as Row, TargetState};
 use crate::controllers::condition::{self, Summary, Verdict};
 use crate::controllers::driver::Done;
+use crate::controllers::ledger::{End, Ledger};
 use crate::controllers::outcome::{self, Cure, Retry};
 use crate::controllers::tidings;
-use crate::desired::{Stopped, Target};
+use crate::desired::{Extent, Placed, Target};
 use crate::domain::repository::{Change, Desired, Difference, Held, Management, Plan, Refusal};
 
 /// The differences that a target shows; more would only push the rest of the status away.
 const SHOWN_DIFFERENCES: usize = 10;
 
+/// How a target stands: what is shown of it, and when to come back to it.
+struct Standing {
+    verdict: Verdict,
+    retry: Retry,
+    /// `None`: it was not settled, and what is recorded of it stays.
+    settled: Option<Settled>,
+}
+
 /// Status, events and next action of one reconciliation.
 pub(super) fn done(
-    (object, contested): (&ImageRepository, &[Stopped]),
-    recorded: &[Recorded],
-    ends: Vec<End>,
-    released: &[Release],
+    object: &ImageRepository,
+    ledger: Ledger<Recorded>,
+    results: Results,
     now: Timestamp,
 ) -> Done<ImageRepositoryStatus> {
-    let mut shown: BTreeMap<_, _> = recorded.iter().map(|it| (key(it), it.clone())).collect();
-    let mut verdicts = Vec::new();
-    let mut events = Vec::new();
-    let mut retry = Retry::WhenAsked;
-    let wanted: BTreeSet<_> = ends
-        .iter()
-        .map(|it| (it.environment.clone(), it.region.clone()))
-        .collect();
-    for end in ends {
-        let at = (end.environment.clone(), end.region.clone());
-        let (verdict, again) = judge(&end);
-        retry = retry.max(again);
-        events.extend(events_of(&end));
-        show(
-            shown.entry(at).or_insert_with(|| empty(&end)),
-            end,
-            &verdict,
-        );
-        verdicts.push(verdict);
-    }
-    let mut left = recorded.iter().filter(|it| !wanted.contains(&key(it)));
-    for release in released {
-        let Some(target) = left.next() else { break };
+    let Results {
+        ends,
+        releases,
+        contested,
+    } = results;
+    let mut released = BTreeSet::new();
+    let mut standings: Vec<End<Standing>> = ends.into_iter().map(judge).collect();
+    for (key, release) in releases {
         match release {
-            Release::Done(_) => drop(shown.remove(&key(target))),
-            Release::NotYet(why, again) => {
-                retry = retry.max(*again);
-                verdicts.push(Verdict::failing(&target.environment, Reason::Deleting, why));
-            }
+            Release::Done(_) => drop(released.insert(key)),
+            Release::NotYet(why, retry) => standings.push(End {
+                result: Standing {
+                    verdict: Verdict::failing(&key.to_string(), Reason::Deleting, &why),
+                    retry,
+                    settled: None,
+                },
+                extent: Extent::Target(key),
+            }),
         }
     }
+    let ledger = ledger.merge(&standings, &released, |key, row, standing| {
+        show(row.unwrap_or_else(|| Row::pending(key)), standing)
+    });
+    let retry = standings.iter().map(|it| it.result.retry).max();
+    let settled = standings.iter().filter_map(|it| it.result.settled.as_ref());
+    let mut events: Vec<Event> = settled.flat_map(events_of).collect();
+    let verdicts = standings.iter().map(|it| it.result.verdict.clone());
+    let mut verdicts: Vec<Verdict> = verdicts.collect();
     let fraction = Summary::of(&verdicts).fraction();
     verdicts.extend(contested.iter().map(|it| Verdict::of_stopped("pods", it)));
-    let summary = Summary::of(&verdicts);
     let before = object.status.clone().unwrap_or_default();
-    let generation = object.metadata.generation;
+    let (summary, generation) = (Summary::of(&verdicts), object.metadata.generation);
     let (conditions, event) = condition::told(&before.conditions, &summary, generation, now);
     events.extend(event);
     let status = ImageRepositoryStatus {
-        observed_generation: object.metadata.generation,
+        observed_generation: generation,
         conditions,
-        repository_name: repository_name(object, &shown),
+        repository_name: repository_name(object, &ledger),
         targets_ready: Some(fraction),
-        differences: differences(&shown),
-        targets: shown.into_values().collect(),
+        differences: differences(&ledger),
+        targets: ledger.into_rows(),
     };
     Done {
-        retry,
+        retry: retry.unwrap_or(Retry::WhenAsked),
         ..Done::showing(status, events)
     }
 }
@@ -109,9 +113,10 @@ pub(super) fn deleting(
     }
 }
 
-fn judge(end: &End) -> (Verdict, Retry) {
-    let place = format!("{}/{}", end.environment, end.region);
-    match &end.result {
+fn judge(end: super::End) -> End<Standing> {
+    let End { extent, result } = end;
+    let place = extent.to_string();
+    let (verdict, retry) = match &result {
         Ok(settled) => {
             let Settled {
                 target,
@@ -125,6 +130,14 @@ fn judge(end: &End) -> (Verdict, Retry) {
             verdict(&place, &target.desired, about, unreplicated.as_ref())
         }
         Err(stop) => Verdict::of_stop(&place, stop),
+    };
+    End {
+        extent,
+        result: Standing {
+            verdict,
+            retry,
+            settled: result.ok(),
+        },
     }
 }
 
@@ -174,7 +187,7 @@ pub(in crate::controllers) fn shows(
     } = plan;
     let about = (refusals.as_slice(), held.as_slice(), differences.as_slice());
     let (verdict, _) = verdict("", &target.desired, about, unreplicated);
-    record::shown(object, target).is_some_and(|it| {
+    object.target(&target.key()).is_some_and(|it| {
         let state = (it.state, it.reason) == (verdict.state, Some(verdict.reason));
         // What was previewed is looked at again in its own time, not whenever somebody sweeps.
         let waits = plan.to_preview().is_some_and(|document| {
@@ -185,11 +198,20 @@ pub(in crate::controllers) fn shows(
     })
 }
 
-fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
+fn show(mut shown: Recorded, standing: &Standing) -> Recorded {
+    let Standing {
+        verdict, settled, ..
+    } = standing;
     shown.state = verdict.state;
     shown.reason = Some(verdict.reason);
     shown.message = (verdict.state != TargetState::Ready).then(|| verdict.message.clone());
-    let Ok(settled) = end.result else { return };
+    if let Some(settled) = settled {
+        show_settled(&mut shown, settled);
+    }
+    shown
+}
+
+fn show_settled(shown: &mut Recorded, settled: &Settled) {
     let Settled {
         target,
         held,
@@ -199,9 +221,9 @@ fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
         ..
     } = settled;
     let name = &target.desired.name;
-    shown.arn = Some(target.registry.repository_arn(name));
+    shown.arn = Some(target.arn());
     shown.uri = Some(format!("{}/{name}", target.registry.host()));
-    shown.differences = shown_differences(&differences);
+    shown.differences = shown_differences(differences);
     let settled = refusals.is_empty() && held.is_empty();
     if settled && target.desired.management == Management::Manage {
         let before = shown.record.take().and_then(|it| it.lifecycle);
@@ -211,7 +233,7 @@ fn show(shown: &mut Recorded, end: End, verdict: &Verdict) {
         }
     }
     if let Some(record) = &mut shown.record {
-        record.lifecycle = guard::record(&target, &held, counts, record.lifecycle.take());
+        record.lifecycle = guard::record(target, held, *counts, record.lifecycle.take());
     }
 }
 
@@ -227,45 +249,25 @@ fn shown_differences(differences: &[Difference]) -> Vec<ShownDifference> {
 }
 
 /// The fields that differ, for one cell of a table.
-fn differences(shown: &BTreeMap<(String, String), Recorded>) -> Option<String> {
+fn differences(ledger: &Ledger<Recorded>) -> Option<String> {
     let of = |it: &Recorded| {
         let fields: BTreeSet<&str> = it.differences.iter().map(|it| it.field.as_str()).collect();
         let fields: Vec<&str> = fields.into_iter().collect();
         (!fields.is_empty()).then(|| format!("{}: {}", it.environment, fields.join(", ")))
     };
-    let parts: Vec<String> = shown.values().filter_map(of).collect();
+    let parts: Vec<String> = ledger.rows().filter_map(of).collect();
     (!parts.is_empty()).then(|| condition::shortened(&parts.join("; ")))
 }
 
-fn empty(end: &End) -> Recorded {
-    Recorded {
-        environment: end.environment.clone(),
-        region: end.region.clone(),
-        state: TargetState::Pending,
-        reason: None,
-        message: None,
-        arn: None,
-        uri: None,
-        differences: Vec::new(),
-        record: None,
-    }
-}
-
-fn repository_name(
-    object: &ImageRepository,
-    shown: &BTreeMap<(String, String), Recorded>,
-) -> Option<String> {
-    let made = shown
-        .values()
+fn repository_name(object: &ImageRepository, ledger: &Ledger<Recorded>) -> Option<String> {
+    let made = ledger
+        .rows()
         .find_map(|it| it.uri.as_deref()?.split_once('/'));
     made.map(|(_, name)| name.to_owned())
         .or_else(|| object.spec.repository_name.clone())
 }
 
-fn events_of(end: &End) -> Vec<Event> {
-    let Ok(settled) = &end.result else {
-        return Vec::new();
-    };
+fn events_of(settled: &Settled) -> Vec<Event> {
     let place = &settled.target.registry;
     let name = &settled.target.desired.name;
     let mut events: Vec<Event> = Vec::new();

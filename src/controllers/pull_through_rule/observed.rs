@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tracing::info;
 
-use super::record::{Before, Targets, registries};
+use super::record::{Before, Recorded, registries};
 use super::{End, Found, Look, Outcome};
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::{Imports, ObservedRecord, PullThroughRuleStatus};
+use crate::api::targets::TargetKey;
+use crate::controllers::ledger::Ledger;
 use crate::controllers::{Context, condition, driver};
-use crate::desired;
+use crate::desired::{self, Placed};
 use crate::domain::facts::Images;
 use crate::domain::prewarm::{self, Image, Spent, Wanted};
 use crate::domain::repository::Management;
@@ -21,10 +23,16 @@ use crate::ecr::{self, Prewarm, Priority, Validation};
 
 /// What is to be fetched into one registry, and how what pods use stands there before.
 struct Turn {
-    /// The place of its end.
-    at: usize,
+    /// The target.
+    key: TargetKey,
     record: ObservedRecord,
     images: Vec<Image>,
+}
+
+/// What pods use, and how much of it may be fetched.
+struct Budget<'a> {
+    usage: &'a Usage,
+    left: u32,
 }
 
 /// Takes one turn in every registry whose rule works, and gives what of the budget is spent.
@@ -43,7 +51,7 @@ pub(super) async fn prewarm(
     };
     let before = object.status.as_ref().and_then(|it| it.imports.clone());
     let Some(usage) = cx.usage.load_full() else {
-        keep(&recorded.targets, ends); // the sweep asks again
+        keep(&recorded.ledger, ends); // the sweep asks again
         return Ok(before);
     };
     let spent = before.as_ref().map_or_else(Spent::default, |it| Spent {
@@ -51,7 +59,11 @@ pub(super) async fn prewarm(
         imports: it.count,
     });
     let left = spent.left(now.as_second(), most);
-    let turns = turns(ends, (&recorded.targets, &usage), left).await;
+    let budget = Budget {
+        usage: &usage,
+        left,
+    };
+    let turns = turns(ends, &recorded.ledger, budget).await;
     let imports: usize = turns.iter().map(|it| it.images.len()).sum();
     let mut after = before;
     if imports > 0 {
@@ -62,14 +74,20 @@ pub(super) async fn prewarm(
         });
         let status = PullThroughRuleStatus {
             imports: after.clone(),
-            targets: recorded.targets.values().cloned().collect(),
+            targets: recorded.ledger.rows().cloned().collect(),
             ..object.status.clone().unwrap_or_default()
         };
         let version = recorded.version.take();
         recorded.version = driver::show(cx, object, &status, version).await?;
     }
-    for Turn { at, record, images } in turns {
-        if let Some((look, found)) = ends[at].works() {
+    for Turn {
+        key,
+        record,
+        images,
+    } in turns
+    {
+        let mut working = ends.iter_mut().filter_map(works);
+        if let Some((look, found)) = working.find(|(look, _)| look.target.key() == key) {
             found.observed = Some(fetch(look, record, images).await);
         }
     }
@@ -78,25 +96,23 @@ pub(super) async fn prewarm(
 
 /// What is to be fetched next, `left` images at most over all registries. A registry that cannot be
 /// read has failed.
-async fn turns(
-    ends: &mut [End],
-    (recorded, usage): (&Targets, &Usage),
-    mut left: u32,
-) -> Vec<Turn> {
-    let registries = registries(recorded.values());
+async fn turns(ends: &mut [End], recorded: &Ledger<Recorded>, budget: Budget<'_>) -> Vec<Turn> {
+    let Budget { usage, mut left } = budget;
+    let registries = registries(recorded.rows());
     let mut turns = Vec::new();
-    for (at, end) in ends.iter_mut().enumerate() {
-        let last = last(recorded, end);
-        let Some((look, _)) = end.works() else {
+    for end in ends {
+        let Some((look, _)) = works(end) else {
             continue;
         };
+        let key = look.target.key();
+        let last = observed(recorded, &key).and_then(|it| it.last.clone());
         let wanted = prewarm::wanted(&look.target.desired.rule, &registries, usage);
         match missing(&look.registry.at(Priority::Sweep), &wanted).await {
             Ok(missing) => {
                 let next = prewarm::next(&missing, last.as_deref().unwrap_or_default(), left);
                 left -= count(next.len());
                 turns.push(Turn {
-                    at,
+                    key,
                     images: next.into_iter().cloned().collect(),
                     record: ObservedRecord {
                         hash: wanted.hash(),
@@ -108,28 +124,26 @@ async fn turns(
                     },
                 });
             }
-            Err(error) => end.fails(error),
+            Err(error) => fails(end, error),
         }
     }
     turns
 }
 
-impl End {
-    /// What is known of a rule that works and is ours to use.
-    fn works(&mut self) -> Option<(&Look, &mut Found)> {
-        let settled = self.result.as_mut().ok()?;
-        let Outcome::Settled(found) = &mut settled.outcome else {
-            return None;
-        };
-        let works = found.validation == Some(Validation::Valid)
-            && settled.look.target.desired.management == Management::Manage;
-        works.then_some((&settled.look, found))
-    }
+/// What is known of a rule that works and is ours to use.
+fn works(end: &mut End) -> Option<(&Look, &mut Found)> {
+    let settled = end.result.as_mut().ok()?;
+    let Outcome::Settled(found) = &mut settled.outcome else {
+        return None;
+    };
+    let works = found.validation == Some(Validation::Valid)
+        && settled.look.target.desired.management == Management::Manage;
+    works.then_some((&settled.look, found))
+}
 
-    fn fails(&mut self, error: ecr::Error) {
-        if let Ok(settled) = &mut self.result {
-            settled.outcome = Outcome::Failed(error);
-        }
+fn fails(end: &mut End, error: ecr::Error) {
+    if let Ok(settled) = &mut end.result {
+        settled.outcome = Outcome::Failed(error);
     }
 }
 
@@ -193,28 +207,20 @@ async fn fetch(look: &Look, mut record: ObservedRecord, images: Vec<Image>) -> O
     record
 }
 
-/// The image that was asked for last.
-fn last(recorded: &Targets, end: &End) -> Option<String> {
-    let at = (end.environment.clone(), end.region.clone());
-    recorded
-        .get(&at)?
-        .record
-        .as_ref()?
-        .observed
-        .as_ref()?
-        .last
-        .clone()
+/// What status records of what pods use.
+fn observed<'a>(recorded: &'a Ledger<Recorded>, key: &TargetKey) -> Option<&'a ObservedRecord> {
+    let record = recorded.find(key)?.record.as_ref()?;
+    record.observed.as_ref()
 }
 
 /// Keeps what stands in status of what pods use.
-fn keep(recorded: &Targets, ends: &mut [End]) {
+fn keep(recorded: &Ledger<Recorded>, ends: &mut [End]) {
     for end in ends {
-        let at = (end.environment.clone(), end.region.clone());
-        let record = recorded.get(&at).and_then(|it| it.record.as_ref());
         if let Ok(settled) = &mut end.result
             && let Outcome::Settled(found) = &mut settled.outcome
         {
-            found.observed = record.and_then(|it| it.observed.clone());
+            let key = settled.look.target.key();
+            found.observed = observed(recorded, &key).cloned();
         }
     }
 }

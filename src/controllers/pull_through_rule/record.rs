@@ -1,26 +1,25 @@
 //! What stands in `status.targets` about what we made, written before we make it: nothing else
 //! tells our rules and templates from others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
 use super::{Look, Looked, retrofit};
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::{PullThroughRuleStatus, RuleRecord};
-use crate::api::targets::{Target as Shown, TargetState};
+use crate::api::targets::Target as Row;
+use crate::controllers::ledger::Ledger;
 use crate::controllers::{Context, driver};
-use crate::desired::CacheTarget;
+use crate::desired::{CacheTarget, Placed};
 use crate::domain::Registry;
 
 /// One target as status shows it.
-pub(super) type Recorded = Shown<RuleRecord>;
-/// All of them, by environment and region.
-pub(super) type Targets = BTreeMap<(String, String), Recorded>;
+pub(super) type Recorded = Row<RuleRecord>;
 
 /// What is recorded, and the version of the object that has it.
 pub(super) struct Before {
-    pub(super) targets: Targets,
+    pub(super) ledger: Ledger<Recorded>,
     pub(super) version: Option<String>,
 }
 
@@ -35,35 +34,25 @@ pub(super) async fn before(
     looks: &[Looked],
 ) -> kube::Result<Before> {
     let present = object.status.clone().unwrap_or_default();
-    let recorded = with_intent(&present.targets, looks);
-    let targets: Vec<Recorded> = recorded.values().cloned().collect();
+    let recorded = Ledger::of_targets(&present.targets);
+    let ledger = with_intent(recorded.clone(), looks);
     let mut version = object.resource_version();
-    if targets != present.targets {
-        let status = PullThroughRuleStatus { targets, ..present };
+    if ledger != recorded {
+        let status = PullThroughRuleStatus {
+            targets: ledger.rows().cloned().collect(),
+            ..present
+        };
         version = driver::show(cx, object, &status, version).await?;
     }
-    Ok(Before {
-        targets: recorded,
-        version,
-    })
+    Ok(Before { ledger, version })
 }
 
 /// The targets in status, and those that are about to be made.
-fn with_intent(present: &[Recorded], looks: &[Looked]) -> Targets {
-    let at = |it: &Recorded| (it.environment.clone(), it.region.clone());
-    let mut recorded: Targets = present.iter().map(|it| (at(it), it.clone())).collect();
-    let looks = looks.iter().filter_map(|it| it.as_ref().ok());
+fn with_intent(mut ledger: Ledger<Recorded>, looks: &[Looked]) -> Ledger<Recorded> {
+    let looks = looks.iter().filter_map(|it| it.result.as_ref().ok());
     for Look { target, .. } in looks.filter(|it| it.is_to_write()) {
-        let at = (
-            target.environment.to_string(),
-            target.registry.region.to_string(),
-        );
-        let shown = recorded
-            .entry(at)
-            .or_insert_with_key(|(environment, region)| pending(environment, region));
-        let before = shown.record.take().unwrap_or_default();
         let intent = of(target);
-        shown.record = Some(RuleRecord {
+        ledger.record(&target.key(), |before| RuleRecord {
             // What is to be taken away was put, until it is gone.
             template_hash: intent.template_hash.or(before.template_hash),
             retrofit: match &target.retrofit {
@@ -76,7 +65,7 @@ fn with_intent(present: &[Recorded], looks: &[Looked]) -> Targets {
             ..intent
         });
     }
-    recorded
+    ledger
 }
 
 /// What a target has when all of it is done.
@@ -101,22 +90,7 @@ pub(in crate::controllers) fn registries<'a>(
 ) -> BTreeSet<Registry> {
     let registries = targets.filter_map(|it| {
         let account = it.record.as_ref()?.account_id.parse().ok()?;
-        Some(Registry::new(account, it.region.parse().ok()?))
+        Some(Registry::new(account, it.region.as_ref()?.parse().ok()?))
     });
     registries.collect()
-}
-
-/// A target of which nothing is known yet.
-pub(super) fn pending(environment: &str, region: &str) -> Recorded {
-    Recorded {
-        environment: environment.to_owned(),
-        region: region.to_owned(),
-        state: TargetState::Pending,
-        reason: None,
-        message: None,
-        arn: None,
-        uri: None,
-        differences: Vec::new(),
-        record: None,
-    }
 }

@@ -1,20 +1,23 @@
 //! What a `PullThroughRule` shows. Pure: the same ends give the same status, so that nothing is
 //! written while nothing happens.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use kube::runtime::events::Event;
 
-use super::record::{self, Recorded, Targets};
+use super::record::{self, Recorded};
 use super::{End, Found, Look, Outcome, Settled};
 use crate::api::PullThroughRule;
 use crate::api::conditions::Reason;
 use crate::api::pull_through_rule::{Imports, PullThroughRuleStatus, RetrofitRecord, RuleRecord};
-use crate::api::targets::{Difference as ShownDifference, TargetState};
+use crate::api::targets::{Difference as ShownDifference, Target as Row, TargetKey, TargetState};
 use crate::controllers::condition::{self, Summary, Verdict};
 use crate::controllers::driver::Done;
+use crate::controllers::ledger::{self, Ledger};
 use crate::controllers::outcome::{self, Retry};
-use crate::controllers::tidings;
-use crate::desired::CacheTarget;
+use crate::controllers::{Stop, tidings};
+use crate::desired::{CacheTarget, Extent, Placed};
 use crate::domain::pull_through;
 use crate::domain::repository::{Difference, Management, Setting};
 use crate::domain::template;
@@ -27,23 +30,44 @@ const SHOWN_DIFFERENCES: usize = 10;
 const STOPS_REFRESHES: &str =
     "repositoryTemplate makes tags that cannot be moved, so ECR never refreshes them in the cache";
 
-/// Status, events and next action of one reconciliation. `recorded` is what stands in status.
+/// What one reconciliation came to.
+pub(super) struct Results {
+    /// What became of all that is asked for.
+    pub(super) ends: Vec<End>,
+    /// What of the hour's budget of imports is spent.
+    pub(super) imports: Option<Imports>,
+}
+
+/// How a target stands, and when to come back to it.
+struct Standing {
+    verdict: Verdict,
+    retry: Retry,
+    result: Result<Settled, Stop>,
+}
+
+/// Status, events and next action of one reconciliation. `ledger` is what stands in status.
 pub(super) fn done(
     object: &PullThroughRule,
-    mut recorded: Targets,
-    (ends, imports): (Vec<End>, Option<Imports>),
+    ledger: Ledger<Recorded>,
+    results: Results,
     now: Timestamp,
 ) -> Done<PullThroughRuleStatus> {
+    let Results { ends, imports } = results;
     let before = object.status.clone().unwrap_or_default();
     let mut events: Vec<Event> = ends.iter().flat_map(events_of).collect();
     let stops_refreshes = ends.iter().any(stops_refreshes);
-    let (mut verdicts, mut targets, mut retry) = (Vec::new(), Vec::new(), Retry::WhenAsked);
-    for end in ends {
-        let (verdict, again) = judge(&end);
-        retry = retry.max(again);
-        targets.extend(shown(&mut recorded, &end, &verdict));
-        verdicts.push(verdict);
-    }
+    let asked: Vec<Extent> = ends.iter().map(|it| it.extent.clone()).collect();
+    // A cache stays when its rule no longer asks for it, so there is nothing to do for its release.
+    let released = ledger.left(&asked).into_iter().map(|(key, _)| key);
+    let released: BTreeSet<TargetKey> = released.collect();
+    let standings: Vec<ledger::End<Standing>> = ends.into_iter().map(judge).collect();
+    let retry = standings.iter().map(|it| it.result.retry).max();
+    let verdicts = standings.iter().map(|it| it.result.verdict.clone());
+    let verdicts: Vec<Verdict> = verdicts.collect();
+    let ledger = ledger.merge(&standings, &released, |key, row, standing| {
+        show(row.unwrap_or_else(|| Row::pending(key)), standing)
+    });
+    let targets = ledger.into_rows();
     let mut summary = Summary::of(&verdicts);
     if stops_refreshes {
         let fraction = summary.fraction();
@@ -69,7 +93,7 @@ pub(super) fn done(
         targets,
     };
     Done {
-        retry,
+        retry: retry.unwrap_or(Retry::WhenAsked),
         ..Done::showing(status, events)
     }
 }
@@ -80,11 +104,7 @@ pub(in crate::controllers) fn shows(
     target: &CacheTarget,
     (rule, template): (&pull_through::Plan, &template::Plan),
 ) -> bool {
-    let mut targets = object.status.iter().flat_map(|it| &it.targets);
-    let shown = targets.find(|it| {
-        it.environment == target.environment.as_str()
-            && it.region == target.registry.region.as_str()
-    });
+    let shown = object.target(&target.key());
     let refused = !rule.refusals.is_empty() || !template.refusals.is_empty();
     shown.is_some_and(|it| match (refused, target.desired.management) {
         (true, _) => it.state == TargetState::Stopped,
@@ -103,20 +123,27 @@ fn waits(shown: &Recorded) -> bool {
     retrofit.is_some_and(|it| it.held > 0)
 }
 
-/// How a target stands, and when to come back to it.
-fn judge(end: &End) -> (Verdict, Retry) {
-    let place = format!("{}/{}", end.environment, end.region);
-    let Settled { look, outcome } = match &end.result {
-        Ok(settled) => settled,
-        Err(stop) => return Verdict::of_stop(place.trim_end_matches('/'), stop),
+fn judge(end: End) -> ledger::End<Standing> {
+    let End { extent, result } = end;
+    let place = extent.to_string();
+    let (verdict, retry) = match &result {
+        Ok(Settled { look, outcome }) => match outcome {
+            Outcome::Refused => {
+                let (reason, message) = refusal(look);
+                (Verdict::stopped(&place, reason, &message), Retry::WhenAsked)
+            }
+            Outcome::Failed(error) => Verdict::of_failure(&place, error),
+            Outcome::Settled(found) => of_found(&place, look, found),
+        },
+        Err(stop) => Verdict::of_stop(&place, stop),
     };
-    match outcome {
-        Outcome::Refused => {
-            let (reason, message) = refusal(look);
-            (Verdict::stopped(&place, reason, &message), Retry::WhenAsked)
-        }
-        Outcome::Failed(error) => Verdict::of_failure(&place, error),
-        Outcome::Settled(found) => of_found(&place, look, found),
+    ledger::End {
+        extent,
+        result: Standing {
+            verdict,
+            retry,
+            result,
+        },
     }
 }
 
@@ -163,30 +190,20 @@ fn refusal(look: &Look) -> (Reason, String) {
         .expect("a target is refused for a reason")
 }
 
-/// The targets that one end comes to. One that could not be looked at keeps what stands in status
-/// of it: what was made there is still ours.
-fn shown(recorded: &mut Targets, end: &End, verdict: &Verdict) -> Vec<Recorded> {
-    let at = (end.environment.clone(), end.region.clone());
-    let whole_environment = end.region.is_empty();
-    let mut targets: Vec<Recorded> = recorded
-        .extract_if(.., |key, _| {
-            *key == at || (whole_environment && key.0 == end.environment)
-        })
-        .map(|(_, it)| it)
-        .collect();
-    if targets.is_empty() {
-        targets.push(record::pending(&end.environment, &end.region));
+/// A target that could not be looked at keeps what stands in status of it: what was made there is
+/// still ours.
+fn show(mut row: Recorded, standing: &Standing) -> Recorded {
+    let Standing {
+        verdict, result, ..
+    } = standing;
+    row.state = verdict.state;
+    row.reason = Some(verdict.reason);
+    row.message = (verdict.state != TargetState::Ready).then(|| verdict.message.clone());
+    if let Ok(settled) = result {
+        row.differences = settled.differences();
+        row.record = settled.record(row.record.take());
     }
-    for it in &mut targets {
-        it.state = verdict.state;
-        it.reason = Some(verdict.reason);
-        it.message = (verdict.state != TargetState::Ready).then(|| verdict.message.clone());
-        if let Ok(settled) = &end.result {
-            it.differences = settled.differences();
-            it.record = settled.record(it.record.take());
-        }
-    }
-    targets
+    row
 }
 
 impl Look {

@@ -12,7 +12,7 @@ use super::super::{Context, pull_through_rule};
 use super::Periods;
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::RuleRecord;
-use crate::desired::{self, CacheTarget};
+use crate::desired::{self, CacheTarget, Placed};
 use crate::domain::owner::Ownership;
 use crate::domain::pull_through::{Observed, Prefix};
 use crate::domain::repository::{Management, Setting};
@@ -148,10 +148,5 @@ fn is_due(at: usize, periods: Periods) -> bool {
 }
 
 fn recorded<'a>(object: &'a PullThroughRule, target: &CacheTarget) -> Option<&'a RuleRecord> {
-    let mut targets = object.status.iter().flat_map(|it| &it.targets);
-    let shown = targets.find(|it| {
-        it.environment == target.environment.as_str()
-            && it.region == target.registry.region.as_str()
-    });
-    shown?.record.as_ref()
+    object.target(&target.key())?.record.as_ref()
 }

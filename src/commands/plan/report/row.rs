@@ -24,7 +24,7 @@ impl Row {
             _ => Outcome::Refused,
         };
         Self {
-            environment: stopped.environment.clone(),
+            environment: stopped.environment.clone().unwrap_or_default(),
             registry: None,
             outcome,
             refused: vec![refused],
