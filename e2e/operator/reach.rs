@@ -135,6 +135,43 @@ pub(super) async fn certificates_that_are_no_good_are_made_anew(
     reached(scene, operator).await;
 }
 
+/// A tool that applies a copy of the configuration again and again, and somebody who deletes it.
+pub(super) async fn webhook_that_is_edited_is_repaired_and_reported(
+    scene: &Scene,
+    operator: &Operator,
+) {
+    let edit = json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"}]);
+    let edit = edit.to_string();
+    let args = [
+        "--type=json",
+        "--field-manager=argocd-controller",
+        "--patch",
+    ];
+    let args = [&args[..], &[edit.as_str()]].concat();
+    let before = repairs(operator).await;
+    for number in 1..=4 {
+        scene.kubectl("patch", WEBHOOK, &args).await.unwrap();
+        scene
+            .waits(WEBHOOK, "jsonpath={.webhooks[0].failurePolicy}=Ignore")
+            .await;
+        let counted = format!("ecr_operator_webhook_repairs_total {}", before + number);
+        shows(operator, "/metrics", &counted).await;
+    }
+    let event = scene.told("default", "WebhookContested").await;
+    let note = event.note.unwrap();
+    assert!(note.starts_with("argocd-controller changed"), "{note}");
+    scene.kubectl("delete", WEBHOOK, &[]).await.unwrap();
+    scene.waits(WEBHOOK, "create").await;
+    reached(scene, operator).await;
+}
+
+async fn repairs(operator: &Operator) -> u64 {
+    const REPAIRS: &str = "ecr_operator_webhook_repairs_total ";
+    let metrics = get(&operator.health, "/metrics").await.unwrap();
+    let counted = metrics.lines().find_map(|it| it.strip_prefix(REPAIRS));
+    counted.unwrap().parse().unwrap()
+}
+
 pub(super) async fn with_the_last_policy_the_webhook_goes(scene: &Scene) {
     scene.kubectl("delete", POLICY, &[]).await.unwrap();
     scene.gone(WEBHOOK).await;

@@ -27,6 +27,8 @@ pub struct Meters {
     pub not_understood: Family<Kind, Counter>,
     /// Lifecycle policies that wait.
     pub lifecycle: Lifecycle,
+    /// Repairs of the webhook configuration after somebody else had changed it.
+    pub webhook_repairs: Counter,
 }
 
 /// Label of a kind.
@@ -128,6 +130,7 @@ impl Meters {
             probes,
             not_understood,
             lifecycle,
+            webhook_repairs,
         } = self;
         lifecycle.register(registry);
         registry.register(
@@ -154,6 +157,11 @@ impl Meters {
             "ecr_operator_not_understood",
             "Objects met that this version does not understand, by kind",
             not_understood.clone(),
+        );
+        registry.register(
+            "ecr_operator_webhook_repairs",
+            "Times that the webhook configuration was put right after somebody else had changed it",
+            webhook_repairs.clone(),
         );
         registry.register(
             "ecr_operator_policies",

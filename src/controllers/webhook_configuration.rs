@@ -16,8 +16,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
 use crate::api::REWRITE;
 use crate::domain::admission;
 
+mod contest;
 mod settle;
 
+pub use contest::Repair;
 pub use settle::{Error, Settled, Written, lead, settle};
 
 /// The label that says whose an object is.

@@ -9,24 +9,25 @@ use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use kube::{Api, Client, ResourceExt as _};
+use kube::runtime::events::Event;
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::args::Args;
 use super::health::{Gate, Readiness};
 use crate::commands::rights;
-use crate::controllers::Context;
 use crate::controllers::certificates::{self, Keeper, Lifetimes, Shown};
 use crate::controllers::image_admission_policy::probe::{self, Probe};
 use crate::controllers::wakes::{Key, Kind};
 use crate::controllers::webhook_configuration::{
-    self, Endpoint, Install, Selectors, Settled, Written,
+    self, Endpoint, Install, Repair, Selectors, Settled, Written,
 };
+use crate::controllers::{Context, tidings};
 use crate::desired::World;
 use crate::domain::facts::Facts;
 use crate::domain::rewrite::Table;
@@ -196,7 +197,13 @@ impl Parts {
     /// policies of the world, and tries whether it works.
     pub(super) async fn lead(&self, cx: &Context, term: &CancellationToken) {
         let policies = || self.policies(&cx.world.load());
-        let told = |settled: &Settled| self.take(cx, settled);
+        let (tx, rx) = mpsc::unbounded_channel();
+        let told = |settled: &Settled| {
+            self.take(cx, settled);
+            if let Some(repair) = &settled.repair {
+                report(cx, repair, &tx);
+            }
+        };
         let installed = (&self.configurations, &self.install);
         let woken = (&self.woken, term);
         let settle = webhook_configuration::lead(installed, &self.keeper, policies, told, woken);
@@ -204,12 +211,15 @@ impl Parts {
         tokio::select! {
             () = settle => {}
             () = probe::run(cx, &self.probe, is_configured, &self.written) => {}
+            () = publish(cx, rx) => {}
         }
     }
 
     /// Takes in what a round of the webhook configuration came to.
     fn take(&self, cx: &Context, settled: &Settled) {
-        let Settled { written, refused } = settled;
+        let Settled {
+            written, refused, ..
+        } = settled;
         if *written != Written::Nothing {
             self.written.notify_one();
         }
@@ -249,4 +259,44 @@ impl Parts {
         });
         Some(asked.collect())
     }
+}
+
+/// Counts a repair of the webhook configuration, logs it, and sends the event for people.
+fn report(cx: &Context, repair: &Repair, tx: &mpsc::UnboundedSender<Event>) {
+    cx.meters.webhook_repairs.inc();
+    let Repair { count, by } = repair;
+    let by = match by.is_empty() {
+        true => "somebody".to_owned(),
+        false => Vec::from_iter(by.iter().map(String::as_str)).join(", "),
+    };
+    warn!(
+        count,
+        by, "the webhook configuration was changed and is put right"
+    );
+    if !repair.is_reported() {
+        return;
+    }
+    let note = format!(
+        "{by} changed or deleted the webhook configuration {}, and it was put right, {count} times within \
+         an hour. It is generated from the image policies: take it out of what applies it",
+        rights::NAME
+    );
+    let event = tidings::warning("WebhookContested", "Configure", &note);
+    if tx.send(event).is_err() {
+        debug!("nobody publishes events any more");
+    }
+}
+
+/// Publishes events on all image policies. A lost event is no reason to stop.
+async fn publish(cx: &Context, mut rx: mpsc::UnboundedReceiver<Event>) {
+    while let Some(event) = rx.recv().await {
+        let world = cx.world.load_full();
+        for policy in world.policies() {
+            if let Err(error) = cx.recorder.publish(&event, &policy.object_ref(&())).await {
+                debug!(%error, reason = %event.reason, "the event was not published");
+            }
+        }
+    }
+    // Whoever sends lives as long as this does.
+    std::future::pending::<()>().await;
 }

@@ -14,12 +14,14 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::contest::{self, Contest, Repair};
 use super::{Install, MANAGED_BY, Selectors, desired};
 use crate::controllers::certificates::{self, Keeper, Store};
+use crate::controllers::driver::MANAGER;
 
 /// A round that takes longer is given up and begun again.
 const ROUND: Duration = Duration::from_secs(10);
@@ -33,6 +35,10 @@ pub struct Settled {
     pub written: Written,
     /// The policies that the API server refuses, with its reason. The others are in force.
     pub refused: BTreeMap<String, String>,
+    /// The field manager other than ours that changed last what was found.
+    pub editor: Option<String>,
+    /// What was written put right what somebody else had changed.
+    pub repair: Option<Repair>,
 }
 
 /// What was done to the configuration.
@@ -94,24 +100,18 @@ pub async fn lead(
         edits,
         changes(&keeper.secrets, &keeper.name)
     ));
-    let mut trusted = Trusted::default();
-    let mut writes = 0;
+    let mut memory = Memory::default();
     loop {
         let policies = policies();
         let round = round(
             (configurations, install),
             keeper,
             policies.as_ref(),
-            &mut trusted,
+            &mut memory,
         );
         let next = match timeout(ROUND, round).await.unwrap_or(Err(Error::TimedOut)) {
             Ok((settled, next)) => {
                 told(&settled);
-                writes = if settled.written == Written::Nothing {
-                    0
-                } else {
-                    writes + 1
-                };
                 until(next).min(SWEEP)
             }
             Err(error) => {
@@ -122,8 +122,7 @@ pub async fn lead(
                 Duration::from_secs(1)
             }
         };
-        // Where another controller keeps changing what we write, neither wins by haste.
-        let patience = Duration::from_secs((1_u64 << writes.min(6)) - 1).min(SWEEP);
+        let patience = memory.contest.patience(Instant::now());
         let wait = async {
             sleep(patience).await;
             tokio::select! {
@@ -149,6 +148,15 @@ where
     changes.touched_objects().map(drop)
 }
 
+/// What the rounds of a term know of each other.
+#[derive(Default)]
+struct Memory {
+    trusted: Trusted,
+    /// The configuration that the last round wanted; `None` before the first.
+    wanted: Option<MutatingWebhookConfiguration>,
+    contest: Contest,
+}
+
 /// When the newest authority was first seen in the configuration; forgotten with the term, since
 /// waiting again costs nothing.
 #[derive(Default)]
@@ -165,8 +173,13 @@ async fn round(
     (configurations, install): (&Configurations, &Install),
     keeper: &Keeper,
     policies: Option<&BTreeMap<String, Selectors>>,
-    trusted: &mut Trusted,
+    memory: &mut Memory,
 ) -> Result<(Settled, Timestamp), Error> {
+    let Memory {
+        trusted,
+        wanted,
+        contest,
+    } = memory;
     let now = Timestamp::now();
     let kept = certificates::settle(keeper, |it| trusted.since(it), now).await;
     let (store, next) = kept.map_err(Error::Certificates)?;
@@ -174,6 +187,11 @@ async fn round(
         return Ok((Settled::default(), next));
     };
     let settled = settle(configurations, install, policies, &store.bundle()).await?;
+    let before = std::mem::replace(wanted, desired(install, policies, &store.bundle()));
+    // What was as we want it after the last round, and had to be written, was changed by others.
+    let repair = (settled.written != Written::Nothing && wanted.is_some() && before == *wanted)
+        .then(|| contest.repaired(settled.editor.clone(), Instant::now()));
+    let settled = Settled { repair, ..settled };
     if trusted.since(&store).is_none() {
         trusted.0 = Some((store.newest.name.clone(), Timestamp::now()));
         return Ok((settled, Timestamp::now() + keeper.lifetimes.settle));
@@ -207,11 +225,13 @@ pub async fn settle(
         source,
     };
     let wanted = desired(install, policies, ca_bundle);
+    let fields = live.as_ref().map(ResourceExt::managed_fields);
+    let settled = Settled {
+        editor: fields.and_then(contest::editor),
+        ..Settled::default()
+    };
     match put(configurations, live.as_ref(), wanted).await {
-        Ok(written) => Ok(Settled {
-            written,
-            refused: BTreeMap::new(),
-        }),
+        Ok(written) => Ok(Settled { written, ..settled }),
         Err(kube::Error::Api(status)) if status.is_invalid() => {
             let refused = refused(configurations, install, policies, ca_bundle)
                 .await
@@ -226,7 +246,11 @@ pub async fn settle(
             let written = put(configurations, live.as_ref(), wanted)
                 .await
                 .map_err(write)?;
-            Ok(Settled { written, refused })
+            Ok(Settled {
+                written,
+                refused,
+                ..settled
+            })
         }
         Err(source) => Err(write(source)),
     }
@@ -238,7 +262,10 @@ async fn put(
     live: Option<&MutatingWebhookConfiguration>,
     wanted: Option<MutatingWebhookConfiguration>,
 ) -> Result<Written, kube::Error> {
-    let parameters = PostParams::default();
+    let parameters = PostParams {
+        dry_run: false,
+        field_manager: Some(MANAGER.to_owned()),
+    };
     let written = match (live, wanted) {
         (None, None) => return Ok(Written::Nothing),
         (Some(live), Some(wanted)) if is_equal(live, &wanted) => return Ok(Written::Nothing),
