@@ -12,6 +12,7 @@ mod crash;
 mod deletion;
 mod drift;
 mod edits;
+mod facts;
 mod identity;
 mod importing;
 mod life;

@@ -1,24 +1,37 @@
 //! What ECR holds of the images that rules lead to. Every replica loads its own, with calls that
-//! only read: the repositories that claims lead to, and those that a cache has filled. A round takes
-//! no longer than its period; what it does not come to is listed in the next ones, the oldest first
-//! and what pods use in between, and stays as it was known until then.
+//! only read: the repositories that claims lead to, and those that a cache has filled. Each registry
+//! is listed in rounds of its own, so that one that does not answer delays no other. A round takes no
+//! longer than its period; what it does not come to is listed in the next ones, the oldest first and
+//! what pods use in between. What was not confirmed for longer than the age is not known.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{join_all, ready};
-use futures::{StreamExt, stream};
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use futures::future::{BoxFuture, ready};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, stream};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::{Context, Stop};
 use crate::api::conditions::Reason;
 use crate::desired::{self, Destinations, Environment, Stopped, World};
-use crate::domain::facts::{Facts, Images};
+use crate::domain::facts::Facts;
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr;
+
+use known::{Failed, Known, Listed, Look, Repositories};
+use report::Report;
+
+mod known;
+mod metrics;
+mod report;
+
+pub use known::Freshness;
+pub use metrics::FactsGauge;
 
 /// Repositories whose images are listed at the same time; the registry's limiter sets the pace.
 const AT_ONCE: usize = 16;
@@ -28,160 +41,291 @@ const FIRST: Duration = Duration::from_secs(10);
 /// the whole of it has to be listed for that.
 const MANY: usize = 1_000;
 
-/// What is known, and since when.
-#[derive(Default)]
-struct Known {
-    facts: Arc<Facts>,
-    listed: BTreeMap<(Registry, RepositoryName), Instant>,
-    rounds: u64,
+/// How often images are listed, and for how long a list is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// The rest between two rounds, and the longest that one takes.
+    pub period: Duration,
+    /// How old a fact may be; more where it takes longer to list the whole registry.
+    pub max_age: Duration,
 }
 
-/// Keeps facts fresh for as long as it is polled: a round when it is first `asked`, which is when there
-/// is a world, and from then on one each `period`, and one whenever `asked`. `loaded` is given the
-/// facts after each round.
+/// Keeps facts fresh for as long as it is polled: a round of each registry when it is first `asked`,
+/// which is when there is a world, and from then on one each period, and one whenever `asked`. `loaded`
+/// is given the facts whenever they change, from the end of the first rounds on.
 pub async fn follow(
     cx: Arc<Context>,
-    period: Duration,
+    timing: Timing,
     asked: Arc<Notify>,
     loaded: impl Fn(&Arc<Facts>),
 ) {
-    let mut known = Known::default();
-    let mut longest = period.min(FIRST);
     // Of a world that nobody has compiled nothing is known, which is not the same as nothing.
     asked.notified().await;
-    loop {
-        let world = cx.world.load_full();
-        round(&cx, &world.compiled().registries, &mut known, longest).await;
-        loaded(&known.facts);
-        longest = period;
-        // A round that nobody asked for is due after the period; asking is not an error.
-        drop(timeout(period, asked.notified()).await);
+    let (tx, rx) = mpsc::unbounded_channel();
+    let mut rounds = Rounds::new(&cx, timing);
+    rounds.ask();
+    let run = async {
+        let mut report = Report::new(timing, tx);
+        let (mut is_loaded, mut has_changed, mut expiry) = (false, true, None);
+        loop {
+            rounds.begin();
+            if has_changed {
+                let now = Instant::now();
+                let facts;
+                (facts, expiry) = rounds.known.facts(timing.max_age, now);
+                is_loaded = is_loaded || rounds.all_have_ended_once();
+                if is_loaded {
+                    loaded(&Arc::new(facts));
+                }
+                let freshness = rounds.known.freshness(timing.max_age, now);
+                report.changes(&freshness);
+                cx.meters.inputs.facts.set(freshness);
+            }
+            let next_due = rounds.next_due();
+            has_changed = tokio::select! {
+                () = asked.notified() => {
+                    rounds.ask();
+                    !is_loaded
+                }
+                Some(round) = rounds.running.next() => {
+                    rounds.end(round);
+                    true
+                }
+                () = at(expiry) => true,
+                () = at(next_due) => false,
+            };
+        }
+    };
+    tokio::join!(run, report::publish(&cx, rx));
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }
 
-/// One look at what the rules lead to, or at as much of it as there is time for.
-async fn round(
-    cx: &Context,
-    registries: &BTreeMap<Registry, Destinations>,
-    known: &mut Known,
-    longest: Duration,
-) {
-    let until = Instant::now() + longest;
-    let looks = registries.iter().map(|(registry, destinations)| {
-        let known = &*known;
-        async move {
-            (
-                registry,
-                list(cx, (registry, destinations), known, until).await,
-            )
+/// What is known, and whose turn it is to be listed.
+struct Rounds<'c> {
+    cx: &'c Context,
+    timing: Timing,
+    world: Arc<World>,
+    known: Known,
+    /// When the next round of each registry is due. It waits for the one that is under way.
+    due: BTreeMap<Registry, Instant>,
+    under_way: BTreeSet<Registry>,
+    running: FuturesUnordered<BoxFuture<'c, Round>>,
+}
+
+/// What came of one registry's round.
+struct Round {
+    registry: Registry,
+    listed: Result<Listed, Stop>,
+}
+
+impl<'c> Rounds<'c> {
+    fn new(cx: &'c Context, timing: Timing) -> Self {
+        Self {
+            cx,
+            timing,
+            world: cx.world.load_full(),
+            known: Known::default(),
+            due: BTreeMap::new(),
+            under_way: BTreeSet::new(),
+            running: FuturesUnordered::new(),
         }
-    });
-    let mut facts = Facts::default();
-    let mut listed_at = BTreeMap::new();
-    for (registry, listed) in join_all(looks).await {
-        let Listed { names, images } = match listed {
-            Ok(listed) => listed,
-            Err(error) => {
-                warn!(%registry, %error, "what was known of its images is kept");
-                facts.keep(&known.facts, registry);
+    }
+
+    fn registries(&self) -> &BTreeMap<Registry, Destinations> {
+        &self.world.compiled().registries
+    }
+
+    /// Makes a round of each registry due, and forgets those that no rule leads to any more.
+    fn ask(&mut self) {
+        self.world = self.cx.world.load_full();
+        let now = Instant::now();
+        self.due = self
+            .registries()
+            .keys()
+            .map(|it| (it.clone(), now))
+            .collect();
+        let due = &self.due;
+        self.known.retain(|it| due.contains_key(it));
+    }
+
+    /// Begins the rounds that are due.
+    fn begin(&mut self) {
+        let now = Instant::now();
+        let world = Arc::clone(&self.world);
+        for registry in world.compiled().registries.keys() {
+            let is_due = self.due.get(registry).is_some_and(|it| *it <= now);
+            if !is_due || self.under_way.contains(registry) {
                 continue;
             }
-        };
-        debug!(%registry, repositories = names.len(), listed = images.len(), "images listed");
-        for name in names {
-            if let Some(images) = known.facts.images(registry, name.as_str()) {
-                facts.record(registry, name.clone(), Arc::clone(images));
-            }
-            let at = (registry.clone(), name);
-            if let Some(since) = known.listed.get(&at) {
-                listed_at.insert(at, *since);
-            }
-        }
-        for (name, images) in images {
-            match images {
-                Ok(images) => facts.record(registry, name.clone(), Arc::new(images)),
-                Err(error) => debug!(%error, repository = %name, "what was known is kept"),
-            }
-            listed_at.insert((registry.clone(), name), Instant::now());
+            self.due.remove(registry);
+            self.under_way.insert(registry.clone());
+            let known = self.known.of(registry);
+            let longest = match known.rounds {
+                0 => self.timing.period.min(FIRST),
+                _ => self.timing.period,
+            };
+            let (cx, world, registry) = (self.cx, Arc::clone(&world), registry.clone());
+            let round = async move {
+                let destinations = &world.compiled().registries[&registry];
+                let looker = Looker {
+                    cx,
+                    registry: &registry,
+                    destinations,
+                    known: &known,
+                    until: now + longest,
+                };
+                let listed = looker.list().await;
+                Round { registry, listed }
+            };
+            self.running.push(round.boxed());
         }
     }
-    *known = Known {
-        facts: Arc::new(facts),
-        listed: listed_at,
-        rounds: known.rounds + 1,
-    };
-}
 
-/// What came of one registry's part of a round.
-struct Listed {
-    /// All repositories that rules lead to.
-    names: Vec<RepositoryName>,
-    /// The images of those that there was time for.
-    images: Vec<(RepositoryName, Result<Images, ecr::Error>)>,
-}
-
-async fn list(
-    cx: &Context,
-    (registry, destinations): (&Registry, &Destinations),
-    known: &Known,
-    until: Instant,
-) -> Result<Listed, Stop> {
-    let Destinations {
-        repositories,
-        prefixes,
-    } = destinations;
-    let handle = sign_in(cx, registry).await?;
-    let many = handle.snapshot().is_some_and(|it| it.len() > MANY);
-    // What a cache has filled since is only seen in a new list; our own repositories are known.
-    let present = if prefixes.is_empty() || (many && !known.rounds.is_multiple_of(5)) {
-        handle.listed().await
-    } else {
-        handle.refresh().await
-    };
-    let present = present.map_err(Stop::Failed)?;
-    let cached = present
-        .keys()
-        .filter(|name| prefixes.iter().any(|it| it.covers(name)));
-    let names: BTreeSet<RepositoryName> = repositories.iter().chain(cached).cloned().collect();
-    let in_order = in_order(cx, (registry, &names), known);
-    let lists = stream::iter(in_order)
-        .take_while(|_| ready(Instant::now() < until))
-        .map(|name| {
-            let (handle, is_there) = (&handle, present.contains_key(&name));
-            async move {
-                let images = if is_there {
-                    handle.images(&name).await
-                } else {
-                    Ok(Images::default())
-                };
-                (name, images)
+    /// Takes in what a round came to, unless no rule leads to its registry any more.
+    fn end(&mut self, round: Round) {
+        let Round { registry, listed } = round;
+        self.under_way.remove(&registry);
+        let Some(destinations) = self.world.compiled().registries.get(&registry) else {
+            return;
+        };
+        let now = Instant::now();
+        match listed {
+            Ok(listed) => {
+                let (names, looks) = (listed.names.len(), listed.looks.len());
+                debug!(%registry, repositories = names, listed = looks, "images listed");
+                self.known.take(&registry, listed, now);
             }
-        });
-    let images = lists.buffer_unordered(AT_ONCE).collect().await;
-    Ok(Listed {
-        names: names.into_iter().collect(),
-        images,
-    })
+            Err(error) => {
+                warn!(%registry, %error, "its images could not be listed");
+                let names = destinations.repositories.clone();
+                let why = error.to_string();
+                self.known.fail(&registry, Failed { names, why }, now);
+            }
+        }
+        self.due.entry(registry).or_insert(now + self.timing.period);
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let waiting = self
+            .due
+            .iter()
+            .filter(|(it, _)| !self.under_way.contains(*it));
+        waiting.map(|(_, due)| *due).min()
+    }
+
+    fn all_have_ended_once(&self) -> bool {
+        self.registries()
+            .keys()
+            .all(|it| self.known.of(it).rounds > 0)
+    }
 }
 
-/// The repositories in the order in which they are to be listed: what was never listed and what was
-/// listed longest ago first, every other one of those that pods use as long as there are such.
-fn in_order(
-    cx: &Context,
-    (registry, names): (&Registry, &BTreeSet<RepositoryName>),
-    known: &Known,
-) -> Vec<RepositoryName> {
-    let usage = cx.usage.load_full();
-    let mut oldest: Vec<_> = names.iter().collect();
-    oldest.sort_by_cached_key(|it| known.listed.get(&(registry.clone(), (*it).clone())));
-    let is_used = |it: &&RepositoryName| {
-        let usage = usage.as_ref();
-        usage.is_some_and(|usage| !usage.of(registry, it).is_empty())
-    };
-    let (used, others): (Vec<_>, Vec<&RepositoryName>) = oldest.into_iter().partition(is_used);
-    let pairs = used.len().max(others.len());
-    let in_turn = (0..pairs).flat_map(|at| [used.get(at), others.get(at)]);
-    in_turn.flatten().map(|it| (*it).clone()).collect()
+/// One look at a registry.
+struct Looker<'r> {
+    cx: &'r Context,
+    registry: &'r Registry,
+    destinations: &'r Destinations,
+    known: &'r Repositories,
+    until: Instant,
+}
+
+impl Looker<'_> {
+    async fn list(&self) -> Result<Listed, Stop> {
+        let handle = sign_in(self.cx, self.registry).await?;
+        let (names, absent) = self.names(&handle).await;
+        let looks = stream::iter(self.in_order(&names))
+            .take_while(|_| ready(Instant::now() < self.until))
+            .map(|name| {
+                let (handle, absent) = (&handle, absent.as_ref());
+                async move {
+                    let began = match absent {
+                        Some(Absent { names, since }) if names.contains(&name) => {
+                            return Look::nothing(name, *since);
+                        }
+                        Some(_) | None => Instant::now(),
+                    };
+                    let images = handle.images(&name).await;
+                    let images = images.map_err(|it| it.to_string());
+                    Look {
+                        name,
+                        began,
+                        images,
+                    }
+                }
+            });
+        let looks = looks.buffer_unordered(AT_ONCE).collect().await;
+        Ok(Listed { names, looks })
+    }
+
+    /// The repositories that rules lead to, and which of them are known not to be there. What a cache
+    /// has filled is only seen in a new list. Where there is none, what was known of before is looked at.
+    async fn names(&self, handle: &ecr::Registry) -> (BTreeSet<RepositoryName>, Option<Absent>) {
+        let Destinations {
+            repositories,
+            prefixes,
+        } = self.destinations;
+        let many = handle.snapshot().is_some_and(|it| it.len() > MANY);
+        let since = Instant::now();
+        let listed = match prefixes.is_empty() || (many && !self.known.rounds.is_multiple_of(5)) {
+            true => None,
+            false => Some(handle.refresh().await),
+        };
+        let is_cached = |it: &&RepositoryName| prefixes.iter().any(|prefix| prefix.covers(it));
+        match listed {
+            Some(Ok(present)) => {
+                let cached = present.keys().filter(is_cached).cloned();
+                let names = repositories.iter().cloned().chain(cached).collect();
+                let absent = repositories.iter().filter(|it| !present.contains_key(*it));
+                let absent = absent.cloned().collect();
+                (
+                    names,
+                    Some(Absent {
+                        names: absent,
+                        since,
+                    }),
+                )
+            }
+            Some(Err(error)) => {
+                warn!(registry = %self.registry, %error, "its repositories could not be listed");
+                let cached = self.known.names().filter(is_cached);
+                (repositories.iter().chain(cached).cloned().collect(), None)
+            }
+            None => {
+                let present = handle.snapshot().unwrap_or_default();
+                let cached = present.keys().chain(self.known.names()).filter(is_cached);
+                (repositories.iter().chain(cached).cloned().collect(), None)
+            }
+        }
+    }
+
+    /// The repositories in the order in which they are to be listed: what was never listed and what was
+    /// listed longest ago first, every other one of those that pods use as long as there are such.
+    fn in_order(&self, names: &BTreeSet<RepositoryName>) -> Vec<RepositoryName> {
+        let usage = self.cx.usage.load_full();
+        let mut oldest: Vec<_> = names.iter().collect();
+        oldest.sort_by_cached_key(|it| self.known.tried(it));
+        let is_used = |it: &&RepositoryName| {
+            let usage = usage.as_ref();
+            usage.is_some_and(|usage| !usage.of(self.registry, it).is_empty())
+        };
+        let (used, others): (Vec<_>, Vec<&RepositoryName>) = oldest.into_iter().partition(is_used);
+        let pairs = used.len().max(others.len());
+        let in_turn = (0..pairs).flat_map(|at| [used.get(at), others.get(at)]);
+        in_turn.flatten().map(|it| (*it).clone()).collect()
+    }
+}
+
+/// Repositories that a list of all did not have.
+struct Absent {
+    names: BTreeSet<RepositoryName>,
+    /// When the list began.
+    since: Instant,
 }
 
 /// The policy's registry, through whichever environment declares it.

@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::facts::FactsGauge;
+
 /// The counters and gauges of this replica's controllers.
 #[derive(Debug, Default)]
 pub struct Meters {
@@ -27,6 +29,8 @@ pub struct Meters {
     pub not_understood: Family<Kind, Counter>,
     /// Lifecycle policies that wait.
     pub lifecycle: Lifecycle,
+    /// What decisions are made from.
+    pub inputs: Inputs,
     /// Repairs of the webhook configuration after somebody else had changed it.
     pub webhook_repairs: Counter,
 }
@@ -90,6 +94,20 @@ impl Lifecycle {
     }
 }
 
+/// What every replica decides from.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// How fresh the facts about images are.
+    pub facts: FactsGauge,
+}
+
+impl Inputs {
+    fn register(&self, registry: &mut Registry) {
+        let Self { facts } = self;
+        registry.register_collector(Box::new(facts.clone()));
+    }
+}
+
 /// Labels of a reconciliation.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct Reconciled {
@@ -130,9 +148,11 @@ impl Meters {
             probes,
             not_understood,
             lifecycle,
+            inputs,
             webhook_repairs,
         } = self;
         lifecycle.register(registry);
+        inputs.register(registry);
         registry.register(
             "ecr_operator_reconciles",
             "Reconciliations by kind and end",

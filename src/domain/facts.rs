@@ -30,7 +30,7 @@ pub enum Presence {
     Active,
     /// Its repository was listed, or is not there, and it was not in it.
     Absent,
-    /// Its repository has not been listed, or not yet.
+    /// Its repository has not been listed, not yet, or not for too long.
     #[default]
     Unknown,
 }

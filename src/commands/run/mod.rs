@@ -70,13 +70,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The process has no other part in it: dropped together with its runtime, it ends as by `kill -9`.
 ///
 /// # Errors
-/// When a port cannot be listened on. What fails later is retried.
+/// When the flags contradict each other or a port cannot be listened on. What fails later is retried.
 pub async fn operate(
     args: &Args,
     client: Client,
     settings: Settings,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
+    args.check()?;
     let mut tasks = JoinSet::new();
     let woken = Arc::new(Notify::new());
     let cx = Arc::new(context(args, &client, settings).await);
@@ -160,7 +161,7 @@ fn follow(
     let loaded = move |facts: &Arc<Facts>| knowing.know(facts);
     tasks.spawn(facts::follow(
         Arc::clone(cx),
-        args.facts_period,
+        args.facts_timing(),
         relist,
         loaded,
     ));

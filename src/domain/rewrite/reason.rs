@@ -23,7 +23,7 @@ pub enum Reason {
     NotCached,
     /// Kept: the cache does not have this digest.
     DigestNotCached,
-    /// Kept: what is in its repository is not known.
+    /// Kept: what is in its repository is not known, or is no longer.
     NotKnown,
     /// Kept: no repository can have the name that it would get.
     NameNotAllowed,
@@ -96,7 +96,9 @@ impl Reason {
             Self::DigestNotCached => {
                 "ECR does not import on a first pull by digest, so this pull would fail"
             }
-            Self::NotKnown => "it is not known (yet) what the repository in ECR holds",
+            Self::NotKnown => {
+                "what the repository in ECR holds is not known yet, or was not confirmed for too long"
+            }
             Self::NameNotAllowed => {
                 "ECR allows no repository of the name that the cache would give it"
             }
