@@ -1,13 +1,16 @@
 //! What pods use, from the pods of a real API server and with the operator's own rights.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ecr_operator::commands::rights;
+use ecr_operator::controllers::resync::Resync;
 use ecr_operator::controllers::usage::{Known, follow};
 use ecr_operator::domain::Registry;
 use ecr_operator::domain::usage::{Usage, Used};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -31,7 +34,7 @@ async fn pods_that_have_not_ended_use_their_images_and_what_their_nodes_pulled()
     let client = cluster.client_of(namespace, rights::NAME).await.unwrap();
     let following = {
         let known = Arc::clone(&known);
-        tokio::spawn(async move { follow(client, &known).await })
+        tokio::spawn(async move { follow(client, &known, resync()).await })
     };
     let users = format!("{namespace}/web");
     let mut told = known.subscribe();
@@ -66,6 +69,13 @@ async fn pods_that_have_not_ended_use_their_images_and_what_their_nodes_pulled()
     pods.delete("late", &now).await.unwrap();
     until("it is deleted", &Used::is_empty).await;
     following.abort();
+}
+
+fn resync() -> Resync {
+    Resync {
+        period: Duration::from_hours(1),
+        lost: Counter::default(),
+    }
 }
 
 fn pod(name: &str, image: &str) -> Value {

@@ -44,6 +44,8 @@ pub(super) enum Sight {
     Clear,
     /// Watches tell nothing new.
     Frozen,
+    /// Watches lose whatever they would tell.
+    Lossy,
     /// And the lists that they begin with are of this version.
     Past(String),
 }
@@ -235,11 +237,15 @@ impl View {
     /// The events of a watch, each as soon as the sight is clear.
     fn held_back(&self, events: Body) -> Body {
         let sight = self.sight.subscribe();
-        let events = events.into_data_stream().then(move |event| {
+        let events = events.into_data_stream().filter_map(move |event| {
             let mut sight = sight.clone();
             async move {
-                let clear = sight.wait_for(|it| *it == Sight::Clear).await;
-                clear.map_err(axum::Error::new).and(event)
+                let told = |it: &Sight| matches!(it, Sight::Clear | Sight::Lossy);
+                match sight.wait_for(told).await.map(|it| it.clone()) {
+                    Ok(Sight::Lossy) => None,
+                    Ok(Sight::Clear | Sight::Frozen | Sight::Past(_)) => Some(event),
+                    Err(error) => Some(Err(axum::Error::new(error))),
+                }
             }
         });
         Body::from_stream(events)

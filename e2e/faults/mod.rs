@@ -4,7 +4,7 @@
 //! fails is said by rules of the emulator, and by a view of the API server that refuses or freezes.
 //! A kill ends the operator's runtime where it stands.
 //!
-//! The scenarios are numbered, F1 to F25; each test names its own.
+//! The scenarios are numbered, F1 to F26; each test names its own.
 
 use crate::PATIENCE;
 
@@ -16,6 +16,7 @@ mod drift;
 mod garbled;
 mod identity;
 mod kubernetes;
+mod lost;
 mod operator;
 mod oracle;
 mod play;

@@ -1,5 +1,7 @@
 //! What the controllers count. Labels come from closed sets; no object, repository or image is one.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -7,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::facts::FactsGauge;
+use super::resync::Resync;
 
 /// The counters and gauges of this replica's controllers.
 #[derive(Debug, Default)]
@@ -94,17 +97,37 @@ impl Lifecycle {
     }
 }
 
-/// What every replica decides from.
+/// What every replica decides from: what it knows of images, of objects and of pods.
 #[derive(Debug, Default)]
 pub struct Inputs {
     /// How fresh the facts about images are.
     pub facts: FactsGauge,
+    /// How often a watch had lost events, by kind.
+    pub lost: Family<Kind, Counter>,
+    /// Pods whose images are known; no series where they are not.
+    pub pods: Family<NoLabels, Gauge>,
 }
 
 impl Inputs {
+    /// The resync of a kind, counted from the start.
+    pub fn resync(&self, kind: &str, period: Duration) -> Resync {
+        let lost = self.lost.get_or_create(&Kind::of(kind)).clone();
+        Resync { period, lost }
+    }
+
     fn register(&self, registry: &mut Registry) {
-        let Self { facts } = self;
+        let Self { facts, lost, pods } = self;
         registry.register_collector(Box::new(facts.clone()));
+        registry.register(
+            "ecr_operator_watch_lost_events",
+            "Times that a watch had lost events and began again, by kind",
+            lost.clone(),
+        );
+        registry.register(
+            "ecr_operator_usage_pods",
+            "Pods whose images are known, so that they are not deleted and are listed first",
+            pods.clone(),
+        );
     }
 }
 

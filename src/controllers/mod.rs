@@ -33,6 +33,7 @@ pub mod live;
 pub mod meters;
 pub mod outcome;
 pub mod pull_through_rule;
+pub mod resync;
 pub mod stores;
 pub mod sweep;
 pub mod tidings;
@@ -52,7 +53,7 @@ pub struct Context {
     pub sessions: Arc<ecr::Sessions>,
     /// What is wanted, as of the last wake.
     pub world: Arc<ArcSwap<World>>,
-    /// What this cluster's pods use, while this replica leads; `None`: not known yet.
+    /// What this cluster's pods use; `None`: not known yet.
     pub usage: Arc<usage::Known>,
     /// What each lifecycle policy comes to in all repositories; `None`: not added up yet.
     pub tallies: Arc<ArcSwapOption<lifecycle_policy::tally::Tallies>>,

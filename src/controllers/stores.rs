@@ -1,6 +1,7 @@
 //! What this replica knows of the cluster: one watch a kind, and one wake-up for all of them.
 //!
-//! A store is filled by listing once and watching on. Only what somebody *wants* wakes anybody: a
+//! A store is filled by listing once and watching on, and compared with what there is now and then
+//! ([`resync`]). Only what somebody *wants* wakes anybody: a
 //! new generation, a label, an annotation, a finalizer or a deletion. Our own status writes arrive
 //! here too, and wake nobody.
 
@@ -9,13 +10,13 @@ use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch_resource};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -23,7 +24,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::meters::Kind;
-use super::{Context, tidings};
+use super::{Context, resync, tidings};
 use crate::api::{
     EnvironmentAccount, FINALIZER, ImageAdmissionPolicy, ImageRepository, LifecyclePolicy,
     PullThroughRule,
@@ -50,14 +51,20 @@ pub struct Stores {
 
 impl Stores {
     /// Starts the watches as `tasks`. `woken` is notified when anything that matters has changed.
-    pub fn watch(cx: &Arc<Context>, woken: &Arc<Notify>, tasks: &mut JoinSet<()>) -> Self {
+    /// Each is compared with what there is every `resync`.
+    pub fn watch(
+        cx: &Arc<Context>,
+        resync: Duration,
+        woken: &Arc<Notify>,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
         Self {
-            environments: watch(cx, woken, tasks),
-            repositories: watch(cx, woken, tasks),
-            rules: watch(cx, woken, tasks),
-            lifecycles: watch(cx, woken, tasks),
-            policies: watch(cx, woken, tasks),
-            namespaces: watch(cx, woken, tasks),
+            environments: watch(cx, resync, woken, tasks),
+            repositories: watch(cx, resync, woken, tasks),
+            rules: watch(cx, resync, woken, tasks),
+            lifecycles: watch(cx, resync, woken, tasks),
+            policies: watch(cx, resync, woken, tasks),
+            namespaces: watch(cx, resync, woken, tasks),
         }
     }
 
@@ -104,7 +111,12 @@ impl Stores {
     }
 }
 
-fn watch<K>(cx: &Arc<Context>, woken: &Arc<Notify>, tasks: &mut JoinSet<()>) -> Store<K>
+fn watch<K>(
+    cx: &Arc<Context>,
+    resync: Duration,
+    woken: &Arc<Notify>,
+    tasks: &mut JoinSet<()>,
+) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -112,7 +124,8 @@ where
     // One object that is not understood must not end the list of all.
     let api: Api<DeserializeGuard<K>> = Api::all(cx.client.clone());
     // Lists are the most recent ones (the default): deletes in AWS are decided from them.
-    let events = watch_resource(api, watcher::Config::default()).default_backoff();
+    let resync = cx.meters.inputs.resync(&K::kind(&()), resync);
+    let events = resync::watch(api, watcher::Config::default(), resync);
     let (telling, known) = (Arc::clone(cx), store.clone());
     let events = events.filter_map(move |event| {
         let (cx, known) = (Arc::clone(&telling), known.clone());

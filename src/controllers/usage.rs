@@ -1,4 +1,4 @@
-//! What this cluster's pods use, kept while this replica leads: one watch of all pods that have not
+//! What this cluster's pods use, kept by every replica: one watch of all pods that have not
 //! ended, each cut down on arrival to its images. Until the first list is in, nothing is known, which
 //! is not the same as nothing being used.
 
@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch_resource};
 use kube::{Api, Client};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
+use super::meters::NoLabels;
+use super::resync::{self, Resync};
 use crate::domain::usage::{Pod, Usage};
 
 mod wire;
@@ -28,27 +31,37 @@ const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 /// What is known of use, shared: read now, or awaited.
 #[derive(Debug, Default)]
-pub struct Known(watch::Sender<Option<Arc<Usage>>>);
+pub struct Known {
+    usage: watch::Sender<Option<Arc<Usage>>>,
+    /// How many pods that is from.
+    pods: Family<NoLabels, Gauge>,
+}
 
 impl Known {
+    /// Counts the pods in this.
+    pub fn counting(pods: Family<NoLabels, Gauge>) -> Self {
+        Self {
+            pods,
+            ..Self::default()
+        }
+    }
+
     /// What pods use now; `None`: not known yet.
     pub fn load_full(&self) -> Option<Arc<Usage>> {
-        self.0.borrow().clone()
+        self.usage.borrow().clone()
     }
 
     /// Tells of every change from now on, and what is known.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Usage>>> {
-        self.0.subscribe()
+        self.usage.subscribe()
     }
 }
 
 /// Keeps `known` equal to what the cluster's pods use, and `None` until that is known. Never returns.
-pub async fn follow(client: Client, known: &Known) {
-    // What an earlier term knew may be long past.
-    known.0.send_replace(None);
+pub async fn follow(client: Client, known: &Known, resync: Resync) {
     let config = watcher::Config::default().fields(NOT_ENDED).page_size(PAGE);
     let pods: Api<wire::Pod> = Api::all(client);
-    let mut events = pin!(watch_resource(pods, config).default_backoff());
+    let mut events = pin!(resync::watch(pods, config, resync));
     let mut pods = Pods::default();
     loop {
         let due = pods.due;
@@ -69,7 +82,9 @@ pub async fn follow(client: Client, known: &Known) {
                 pods.told = Some(Instant::now());
                 debug!(pods = pods.known.len(), "what pods use has changed");
                 let usage = Usage::of_pods(pods.known.values());
-                known.0.send_replace(Some(Arc::new(usage)));
+                known.usage.send_replace(Some(Arc::new(usage)));
+                let count = i64::try_from(pods.known.len()).unwrap_or(i64::MAX);
+                known.pods.get_or_create(&NoLabels {}).set(count);
             }
         }
     }

@@ -54,6 +54,10 @@ pub struct Args {
     /// How often the images that rules refer to are listed
     #[arg(long, default_value = "1m", value_parser = duration, value_name = "TIME")]
     pub facts_period: Duration,
+    /// How often what watches have told is compared with the versions of all objects, to make good what a
+    /// watch has lost. It costs one request for each 500 objects, pods included
+    #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME")]
+    pub resync_period: Duration,
     /// How long a list of images is believed: an image that was not seen for longer is NotKnown, and pods
     /// keep the one that they ask for. A registry that takes longer to list has more time: 0.4 s for each
     /// repository and each further 1,000 images. Default: 15 times the facts period, at most 1h, and at

@@ -81,7 +81,7 @@ pub async fn operate(
     let mut tasks = JoinSet::new();
     let woken = Arc::new(Notify::new());
     let cx = Arc::new(context(args, &client, settings).await);
-    let stores = Stores::watch(&cx, &woken, &mut tasks);
+    let stores = Stores::watch(&cx, args.resync_period, &woken, &mut tasks);
     let readiness = Arc::new(Readiness::default());
     let admission = Arc::new(admission::Parts::new(args, &client, Arc::clone(&readiness)));
     let metrics = Metrics::of(&cx.meters, Arc::clone(&cx.sessions), admission.metrics());
@@ -123,7 +123,8 @@ pub async fn operate(
     Ok(())
 }
 
-/// What every replica follows: the world, and with it the rules; the facts; the certificate.
+/// What every replica follows: the world, and with it the rules; the facts; what pods use, by which
+/// facts are ordered; the certificate.
 fn follow(
     args: &Args,
     cx: &Arc<Context>,
@@ -165,6 +166,11 @@ fn follow(
         relist,
         loaded,
     ));
+    let (using, resync) = (
+        Arc::clone(cx),
+        cx.meters.inputs.resync("Pod", args.resync_period),
+    );
+    tasks.spawn(async move { usage::follow(using.client.clone(), &using.usage, resync).await });
     let showing = Arc::clone(admission);
     tasks.spawn(async move { showing.follow_certificate().await });
 }
@@ -194,7 +200,6 @@ async fn lead(
             drive(Arc::clone(cx), stores.policies.clone(), policies),
             sweep::run(Arc::clone(cx), stores.clone(), periods),
             tombstones::run(Arc::clone(cx), periods.registry),
-            usage::follow(cx.client.clone(), &cx.usage),
             preflight::run(Arc::clone(cx), accounts),
             lifecycle_policy::released::follow(Arc::clone(cx), stores.repositories.clone()),
             lifecycle_policy::tally::follow(
@@ -224,6 +229,7 @@ async fn context(args: &Args, client: &Client, settings: Settings) -> Context {
         controller: rights::NAME.to_owned(),
         instance: Some(args.identity.clone()),
     };
+    let meters = Arc::new(Meters::default());
     Context {
         client: client.clone(),
         recorder: Recorder::new(client.clone(), reporter),
@@ -232,12 +238,12 @@ async fn context(args: &Args, client: &Client, settings: Settings) -> Context {
             args.cluster_id.clone(),
             Objects::default(),
         ))),
-        usage: Arc::new(usage::Known::default()),
+        usage: Arc::new(usage::Known::counting(meters.inputs.pods.clone())),
         tallies: Arc::new(ArcSwapOption::empty()),
         findings: Arc::default(),
         wakes: Wakes::default(),
         checks: Arc::new(Checks::default()),
-        meters: Arc::new(Meters::default()),
+        meters,
     }
 }
 
