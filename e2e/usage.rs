@@ -72,10 +72,7 @@ async fn pods_that_have_not_ended_use_their_images_and_what_their_nodes_pulled()
 }
 
 fn resync() -> Resync {
-    Resync {
-        period: Duration::from_hours(1),
-        lost: Counter::default(),
-    }
+    Resync::new(Duration::from_hours(1), Counter::default())
 }
 
 fn pod(name: &str, image: &str) -> Value {

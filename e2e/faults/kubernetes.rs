@@ -46,6 +46,8 @@ pub(super) enum Sight {
     Frozen,
     /// Watches lose whatever they would tell.
     Lossy,
+    /// Watches tell nothing new, and nothing can be listed.
+    Dark,
     /// And the lists that they begin with are of this version.
     Past(String),
 }
@@ -189,6 +191,9 @@ impl View {
         {
             parts.uri = uri;
         }
+        if *self.sight.borrow() == Sight::Dark && parts.method == Method::GET {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
         let body = body
             .collect()
             .await
@@ -243,7 +248,7 @@ impl View {
                 let told = |it: &Sight| matches!(it, Sight::Clear | Sight::Lossy);
                 match sight.wait_for(told).await.map(|it| it.clone()) {
                     Ok(Sight::Lossy) => None,
-                    Ok(Sight::Clear | Sight::Frozen | Sight::Past(_)) => Some(event),
+                    Ok(Sight::Clear | Sight::Frozen | Sight::Dark | Sight::Past(_)) => Some(event),
                     Err(error) => Some(Err(axum::Error::new(error))),
                 }
             }

@@ -44,29 +44,11 @@ async fn f26_lost_watch_events_are_made_good() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f26_lost_pod_events_are_made_good() {
     let case = Case::set("f26-pods").await;
-    let view = View::of(&case.name, Trouble::None);
-    let (client, known) = (view.client(case.client()), Arc::new(Known::default()));
-    let lost = Counter::default();
-    let resync = Resync {
-        period: Duration::from_secs(1),
-        lost: lost.clone(),
-    };
-    let following = {
-        let known = Arc::clone(&known);
-        tokio::spawn(async move { follow(client, &known, resync).await })
-    };
-    let mut usage = known.subscribe();
-    let mut until = async |uses: bool| {
-        let holds = |it: &Option<Arc<Usage>>| {
-            let used = it
-                .as_ref()
-                .map(|it| !it.named("quay.io", "org/app").is_empty());
-            used == Some(uses)
-        };
-        let told = timeout(PATIENCE, usage.wait_for(holds)).await;
-        drop(told.expect("it is made good").unwrap());
-    };
-    until(false).await;
+    let (view, known, resync) = following(&case);
+    let lost = resync.lost.clone();
+    let (client, following) = (view.client(case.client()), Arc::clone(&known));
+    let following = tokio::spawn(async move { follow(client, &following, resync).await });
+    until(&known, Some(false)).await;
     view.see(Sight::Lossy);
     let pods: Api<Pod> = Api::namespaced(case.client(), &case.name);
     let pod = json!({
@@ -80,10 +62,42 @@ async fn f26_lost_pod_events_are_made_good() {
     });
     let how = PatchParams::apply("faults").force();
     pods.patch("web", &how, &Patch::Apply(&pod)).await.unwrap();
-    until(true).await;
+    until(&known, Some(true)).await;
     let now = DeleteParams::default().grace_period(0);
     pods.delete("web", &now).await.unwrap();
-    until(false).await;
+    until(&known, Some(false)).await;
     assert!(lost.get() >= 2, "each loss is counted");
     following.abort();
+}
+
+/// Otherwise images would be deleted since no pod uses them as far as an old list tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn f26_use_is_not_known_while_pods_cannot_be_listed() {
+    let case = Case::set("f26-dark").await;
+    let (view, known, resync) = following(&case);
+    let (client, following) = (view.client(case.client()), Arc::clone(&known));
+    let following = tokio::spawn(async move { follow(client, &following, resync).await });
+    until(&known, Some(false)).await;
+    view.see(Sight::Dark);
+    until(&known, None).await;
+    view.see(Sight::Clear);
+    until(&known, Some(false)).await;
+    following.abort();
+}
+
+fn following(case: &Case) -> (Arc<View>, Arc<Known>, Resync) {
+    let view = View::of(&case.name, Trouble::None);
+    let resync = Resync::new(Duration::from_secs(1), Counter::default());
+    (view, Arc::default(), resync)
+}
+
+/// Waits until pods use the image or not; `None`: until that is not known.
+async fn until(known: &Known, uses: Option<bool>) {
+    let holds = |it: &Option<Arc<Usage>>| {
+        let used = it.as_ref().map(|it| it.named("quay.io", "org/app"));
+        used.map(|it| !it.is_empty()) == uses
+    };
+    let mut usage = known.subscribe();
+    let told = timeout(PATIENCE, usage.wait_for(holds)).await;
+    drop(told.expect("it comes to that").unwrap());
 }

@@ -13,6 +13,7 @@ pub(super) async fn one_writes_and_another_takes_over(scene: &Scene, first: Oper
     shows(&first, "/metrics", "ecr_operator_leader 1").await;
     let second = a_replica_says_what_it_waits_for(scene).await;
     shows(&second, "/metrics", "ecr_operator_leader 0").await;
+    shows(&second, "/metrics", "ecr_operator_usage_pods{} ").await;
 
     let before = creations(&first).await;
     scene.namespace("lease").await;

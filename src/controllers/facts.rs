@@ -5,7 +5,6 @@
 //! what pods use in between. What was not confirmed for longer than the age is not known.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +12,10 @@ use futures::future::{BoxFuture, ready};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::timer::at;
 use super::{Context, Stop};
 use crate::api::conditions::Reason;
 use crate::desired::{self, Destinations, Environment, Stopped, World};
@@ -97,13 +97,6 @@ pub async fn follow(
         }
     };
     tokio::join!(run, report::publish(&cx, rx));
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => pending().await,
-    }
 }
 
 /// What is known, and whose turn it is to be listed.

@@ -111,8 +111,7 @@ pub struct Inputs {
 impl Inputs {
     /// The resync of a kind, counted from the start.
     pub fn resync(&self, kind: &str, period: Duration) -> Resync {
-        let lost = self.lost.get_or_create(&Kind::of(kind)).clone();
-        Resync { period, lost }
+        Resync::new(period, self.lost.get_or_create(&Kind::of(kind)).clone())
     }
 
     fn register(&self, registry: &mut Registry) {

@@ -37,6 +37,7 @@ pub mod resync;
 pub mod stores;
 pub mod sweep;
 pub mod tidings;
+pub mod timer;
 pub mod tombstones;
 pub mod usage;
 pub mod wakes;

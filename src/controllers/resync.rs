@@ -1,4 +1,4 @@
-//! A watch that makes good what it lost. An API server, a proxy or a bug may lose an event, and a watch
+//! A watch that makes good what it has lost. An API server, a proxy or a bug may lose an event, and a watch
 //! alone would show the old state until the next one. So every period the versions of all objects are
 //! listed, metadata only and by pages, and compared with what the watch has told. Only if a version is
 //! still missing after a while is the watch begun again, which lists the objects themselves. A period
@@ -17,7 +17,8 @@ use kube::runtime::{WatchStreamExt, watcher as watch_resource};
 use kube::{Api, Resource};
 use prometheus_client::metrics::counter::Counter;
 use serde::de::DeserializeOwned;
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 /// Objects a page: some hundred kilobytes of metadata.
@@ -32,11 +33,30 @@ pub struct Resync {
     pub period: Duration,
     /// Counts how often a watch had lost something.
     pub lost: Counter,
+    /// Since when what the watch has told is known to be all that there is: the beginning of the last
+    /// list that agreed with it. `None` before the first.
+    pub confirmed: watch::Sender<Option<Instant>>,
+}
+
+impl Resync {
+    /// One that nothing was counted or confirmed of yet.
+    pub fn new(period: Duration, lost: Counter) -> Self {
+        Self {
+            period,
+            lost,
+            confirmed: watch::Sender::default(),
+        }
+    }
+
+    /// For how long what a watch has told is believed without a list that agrees: three periods.
+    pub fn max_age(&self) -> Duration {
+        self.period.saturating_mul(3)
+    }
 }
 
 /// What `api` has and every change of it, as [`watch_resource`] gives them with a backoff, and again
 /// from the beginning whenever something was lost.
-pub fn watch<K>(
+pub fn follow<K>(
     api: Api<K>,
     config: watcher::Config,
     resync: Resync,
@@ -48,7 +68,7 @@ where
         events: begin(&api, &config),
         check: list_after(resync.period, &api, &config),
         versions: Versions::default(),
-        listing: Versions::default(),
+        listing: Some(Listing::begin()),
         api,
         config,
         resync,
@@ -72,20 +92,36 @@ struct Watched<K> {
     events: BoxStream<'static, watcher::Result<Event<K>>>,
     /// What the watch has told.
     versions: Versions,
-    /// What it tells while it begins.
-    listing: Versions,
+    /// What it tells while it begins; there is nothing to compare before that is complete.
+    listing: Option<Listing>,
     check: BoxFuture<'static, Step>,
+}
+
+/// A list of versions.
+struct Listing {
+    began: Instant,
+    versions: Versions,
 }
 
 /// What the comparison under way has come to.
 enum Step {
     /// The versions that there are.
-    Listed(Result<Versions, kube::Error>),
+    Listed(Result<Listing, kube::Error>),
     /// These had other versions at first, and the watch had these of them; there are these now.
     ListedAgain {
         before: BTreeMap<String, Option<String>>,
-        now: Result<Versions, kube::Error>,
+        now: Result<Listing, kube::Error>,
     },
+}
+
+impl Listing {
+    /// One that begins now.
+    fn begin() -> Self {
+        Self {
+            began: Instant::now(),
+            versions: Versions::default(),
+        }
+    }
 }
 
 fn begin<K>(api: &Api<K>, config: &watcher::Config) -> BoxStream<'static, watcher::Result<Event<K>>>
@@ -133,11 +169,17 @@ where
     fn note(&mut self, event: &Event<K>) {
         let version = |it: &K| it.meta().resource_version.clone().unwrap_or_default();
         match event {
-            Event::Init => self.listing.clear(),
+            Event::Init => self.listing = Some(Listing::begin()),
             Event::InitApply(it) => {
-                self.listing.insert(key(it.meta()), version(it));
+                let listing = self.listing.get_or_insert_with(Listing::begin);
+                listing.versions.insert(key(it.meta()), version(it));
             }
-            Event::InitDone => self.versions = std::mem::take(&mut self.listing),
+            Event::InitDone => {
+                let listing = self.listing.take().unwrap_or_else(Listing::begin);
+                let Listing { began, versions } = listing;
+                self.versions = versions;
+                self.resync.confirmed.send_replace(Some(began));
+            }
             Event::Apply(it) => {
                 self.versions.insert(key(it.meta()), version(it));
             }
@@ -150,17 +192,20 @@ where
     /// What comes after a step of the comparison.
     fn after(&mut self, step: Step) -> BoxFuture<'static, Step> {
         match step {
+            Step::Listed(Ok(_)) | Step::ListedAgain { now: Ok(_), .. }
+                if self.listing.is_some() => {}
             Step::Listed(Ok(listed)) => {
-                let suspects = differing(&self.versions, &listed);
+                let suspects = differing(&self.versions, &listed.versions);
                 if !suspects.is_empty() {
                     return self.list_again(suspects);
                 }
+                self.resync.confirmed.send_replace(Some(listed.began));
             }
             Step::ListedAgain {
                 before,
                 now: Ok(now),
             } => {
-                let differ = differing(&self.versions, &now);
+                let differ = differing(&self.versions, &now.versions);
                 // What the watch has told something new about since then is only on its way.
                 let is_lost = |(name, version): &(&String, &Option<String>)| {
                     differ.contains(*name) && self.versions.get(*name) == version.as_ref()
@@ -171,6 +216,8 @@ where
                     warn!(%kind, objects = lost, "the watch has lost events and begins again");
                     self.resync.lost.inc();
                     self.events = begin(&self.api, &self.config);
+                } else {
+                    self.resync.confirmed.send_replace(Some(now.began));
                 }
             }
             Step::Listed(Err(error))
@@ -207,11 +254,11 @@ fn differing(versions: &Versions, listed: &Versions) -> Suspects {
 }
 
 /// The versions of all objects, as they are now.
-async fn list<K>(api: &Api<K>, config: &watcher::Config) -> Result<Versions, kube::Error>
+async fn list<K>(api: &Api<K>, config: &watcher::Config) -> Result<Listing, kube::Error>
 where
     K: Clone + DeserializeOwned + Debug,
 {
-    let mut versions = Versions::new();
+    let mut listing = Listing::begin();
     let mut page = ListParams {
         field_selector: config.field_selector.clone(),
         ..ListParams::default().limit(PAGE)
@@ -222,10 +269,10 @@ where
             let name = key(&it.metadata);
             (name, it.metadata.resource_version.unwrap_or_default())
         });
-        versions.extend(named);
+        listing.versions.extend(named);
         page.continue_token = listed.metadata.continue_.filter(|it| !it.is_empty());
         if page.continue_token.is_none() {
-            return Ok(versions);
+            return Ok(listing);
         }
     }
 }

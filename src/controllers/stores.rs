@@ -125,7 +125,7 @@ where
     let api: Api<DeserializeGuard<K>> = Api::all(cx.client.clone());
     // Lists are the most recent ones (the default): deletes in AWS are decided from them.
     let resync = cx.meters.inputs.resync(&K::kind(&()), resync);
-    let events = resync::watch(api, watcher::Config::default(), resync);
+    let events = resync::follow(api, watcher::Config::default(), resync);
     let (telling, known) = (Arc::clone(cx), store.clone());
     let events = events.filter_map(move |event| {
         let (cx, known) = (Arc::clone(&telling), known.clone());

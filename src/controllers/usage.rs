@@ -13,11 +13,12 @@ use kube::{Api, Client};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::meters::NoLabels;
 use super::resync::{self, Resync};
+use super::timer::at;
 use crate::domain::usage::{Pod, Usage};
 
 mod wire;
@@ -51,41 +52,60 @@ impl Known {
         self.usage.borrow().clone()
     }
 
+    fn is_known(&self) -> bool {
+        self.usage.borrow().is_some()
+    }
+
+    fn set(&self, pods: &Pods) {
+        debug!(pods = pods.known.len(), "what pods use has changed");
+        let usage = Usage::of_pods(pods.known.values());
+        self.usage.send_replace(Some(Arc::new(usage)));
+        let count = i64::try_from(pods.known.len()).unwrap_or(i64::MAX);
+        self.pods.get_or_create(&NoLabels {}).set(count);
+    }
+
+    fn forget(&self) {
+        warn!("pods could not be listed for too long: what they use is not known");
+        self.usage.send_replace(None);
+        self.pods.clear();
+    }
+
     /// Tells of every change from now on, and what is known.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Usage>>> {
         self.usage.subscribe()
     }
 }
 
-/// Keeps `known` equal to what the cluster's pods use, and `None` until that is known. Never returns.
+/// Keeps `known` equal to what the cluster's pods use. It is `None` until the first list, and again when
+/// no list has agreed with the watch for too long: no image may be deleted because an old list does not
+/// have its pod. Never returns.
 pub async fn follow(client: Client, known: &Known, resync: Resync) {
     let config = watcher::Config::default().fields(NOT_ENDED).page_size(PAGE);
     let pods: Api<wire::Pod> = Api::all(client);
-    let mut events = pin!(resync::watch(pods, config, resync));
+    let (max_age, mut confirmed) = (resync.max_age(), resync.confirmed.subscribe());
+    let mut events = pin!(resync::follow(pods, config, resync));
     let mut pods = Pods::default();
     loop {
-        let due = pods.due;
-        let publish = async {
-            match due {
-                Some(due) => sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-        };
+        let until = confirmed
+            .borrow_and_update()
+            .and_then(|it| it.checked_add(max_age));
         tokio::select! {
             event = events.next() => match event {
                 Some(Ok(event)) => pods.take(event),
                 Some(Err(error)) => warn!(%error, kind = "Pod", "the watch will be tried again"),
                 None => return, // a watch does not end
             },
-            () = publish => {
+            () = at(pods.due) => {
                 pods.due = None;
                 pods.told = Some(Instant::now());
-                debug!(pods = pods.known.len(), "what pods use has changed");
-                let usage = Usage::of_pods(pods.known.values());
-                known.usage.send_replace(Some(Arc::new(usage)));
-                let count = i64::try_from(pods.known.len()).unwrap_or(i64::MAX);
-                known.pods.get_or_create(&NoLabels {}).set(count);
+                if until.is_some_and(|it| it > Instant::now()) {
+                    known.set(&pods);
+                }
             }
+            () = at(until.filter(|_| known.is_known())) => known.forget(),
+            Ok(()) = confirmed.changed() => if !known.is_known() {
+                pods.due = Some(Instant::now());
+            },
         }
     }
 }
