@@ -71,6 +71,20 @@ fn sparse_settings_and_rules_are_errors() {
     }
 }
 
+#[test]
+fn sparse_gitignore_is_not_read() {
+    let tree = Tree::new(&[("shop.yaml", PROD), ("huge/shop.yaml", PROD)]);
+    sparse(&tree, "huge/.gitignore");
+    let output = tree.rewrite(&["-e", "prod", "--output-format", "json"]);
+    assert_eq!(reasons(&output), shop());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("huge/.gitignore: it is too large"), "{told}");
+    let inside = tree.rewrite_at(&tree.path().join("huge"), &["-e", "prod"]);
+    let told = String::from_utf8(inside.stderr).unwrap();
+    assert_eq!(inside.status.code(), Some(1), "{told}");
+    assert!(told.contains("huge/.gitignore"), "{told}");
+}
+
 /// A test that waits for a pipe does not end.
 #[test]
 fn pipes_and_sockets_are_passed_over() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use ignore::{WalkBuilder, WalkState};
 
 use super::environments;
@@ -42,6 +42,12 @@ impl Repository {
             Some(_) | None => &asked,
         };
         let root = folder.ancestors().find(|it| is_root(it)).unwrap_or(folder);
+        let above = folder.ancestors().take_while(|it| it.starts_with(root));
+        for it in above {
+            if let Some(file) = endless_ignore(it) {
+                bail!("read {}: it is too large or not a file", file.display());
+            }
+        }
         let mut entries = walk(root, root);
         // What was asked for is looked at, though Git may ignore it.
         match is_folder {
@@ -118,7 +124,7 @@ fn walk(root: &Path, folder: &Path) -> Vec<Entry> {
         .git_global(false)
         .require_git(false)
         .follow_links(false)
-        .filter_entry(|it| it.file_name() != ".git")
+        .filter_entry(|it| it.file_name() != ".git" && !is_passed_over(it.path()))
         .build_parallel();
     walk.run(|| {
         let tell = tell.clone();
@@ -138,6 +144,29 @@ fn walk(root: &Path, folder: &Path) -> Vec<Entry> {
     });
     drop(tell);
     tracked(root, folder).into_iter().chain(found).collect()
+}
+
+/// Whether a folder is passed over since it cannot be told what of it Git ignores.
+fn is_passed_over(path: &Path) -> bool {
+    let Some(file) = endless_ignore(path) else {
+        return false;
+    };
+    let file = file.display();
+    eprintln!("warning: {file}: it is too large or not a file; its folder was not looked at");
+    true
+}
+
+/// The folder's `.gitignore`, if it is larger than any that people write or a pipe: whoever walks the
+/// folder would read it to its end.
+fn endless_ignore(folder: &Path) -> Option<PathBuf> {
+    let file = folder.join(".gitignore");
+    let found = fs::metadata(&file).ok()?;
+    let is_large = usize::try_from(found.len()).map_or(true, |it| it > manifest::LARGEST);
+    let is_endless = match found.is_file() {
+        true => is_large,
+        false => !found.is_dir(),
+    };
+    is_endless.then_some(file)
 }
 
 /// What Git has though it is ignored: it was added by hand, and is of the repository like any other.
