@@ -26,6 +26,13 @@ pub(super) async fn what_is_let_go_of_is_kept_unless_it_is_empty_and_may_go(scen
     scene.is_quiet().await;
 }
 
+/// The writes by which a repository is released: the mark of who did, and then the owner tags.
+fn released(subject: &str) -> Vec<String> {
+    ["TagResource", "UntagResource"]
+        .map(|it| format!("{subject} {it}"))
+        .into()
+}
+
 async fn images(scene: &Scene, account: &str, name: &str) -> usize {
     let listed = scene
         .by_hand(account, "ListImages", json!({"repositoryName": name}))
@@ -44,10 +51,10 @@ async fn a_retained_repository_keeps_its_images_and_loses_our_name(scene: &Scene
     scene.hand(STAGE).push("bin/kept", "1.0").await.unwrap();
     let since = scene.now();
     scene.kubectl("delete", "bin/kept", &[]).await.unwrap();
-    assert_eq!(scene.ledger(since), ["stage bin/kept UntagResource"]);
+    assert_eq!(scene.ledger(since), released("stage bin/kept"));
     assert_eq!(
         scene.in_ecr(STAGE, "bin/kept").await["tags"],
-        json!({"team": "bin"})
+        json!({"team": "bin", "ecr-operator.dev/released-by": "east/bin/kept"})
     );
     assert_eq!(images(scene, STAGE, "bin/kept").await, 1);
 }
@@ -62,6 +69,7 @@ async fn an_empty_repository_is_deleted_where_the_environment_allows_it(scene: &
         scene.ledger(since),
         [
             "dev bin/empty DeleteRepository",
+            "stage bin/empty TagResource",
             "stage bin/empty UntagResource"
         ]
     );
@@ -77,7 +85,7 @@ async fn a_repository_with_images_is_kept(scene: &Scene) {
     scene.hand(DEV).push("bin/used", "1.0").await.unwrap();
     let since = scene.now();
     scene.kubectl("delete", "bin/used", &[]).await.unwrap();
-    assert_eq!(scene.ledger(since), ["dev bin/used UntagResource"]);
+    assert_eq!(scene.ledger(since), released("dev bin/used"));
     assert_eq!(images(scene, DEV, "bin/used").await, 1);
 }
 
@@ -91,7 +99,7 @@ async fn an_environment_taken_out_of_the_spec_is_let_go_of(scene: &Scene) {
         .edit("bin/moved", json!({"environments": ["dev"]}))
         .await;
     scene.ready("bin/moved").await;
-    assert_eq!(scene.ledger(since), ["stage bin/moved UntagResource"]);
+    assert_eq!(scene.ledger(since), released("stage bin/moved"));
     let shown = "--output=jsonpath={.status.targets[*].environment}";
     let shown = scene.kubectl("get", "bin/moved", &[shown]).await.unwrap();
     assert_eq!(shown, "dev");
@@ -146,11 +154,8 @@ async fn a_namespace_ends(scene: &Scene) {
         .await
         .unwrap();
     scene.gone("namespace leaving").await;
-    let expected = [
-        "stage leaving/one UntagResource",
-        "stage leaving/two UntagResource",
-    ];
-    assert_eq!(scene.ledger(since), expected);
+    let expected = ["stage leaving/one", "stage leaving/two"].map(released);
+    assert_eq!(scene.ledger(since), expected.concat());
 }
 
 async fn an_environment_waits_for_its_repositories(scene: &Scene) {
@@ -182,7 +187,7 @@ async fn an_environment_waits_for_its_repositories(scene: &Scene) {
         .edit("bin/both", json!({"environments": ["stage"]}))
         .await;
     scene.gone(ENVIRONMENT).await;
-    assert_eq!(scene.ledger(since), ["555555555555 bin/both UntagResource"]);
+    assert_eq!(scene.ledger(since), released("555555555555 bin/both"));
 }
 
 /// F17: the credentials are gone for good, and so is whoever could bring them back.

@@ -26,6 +26,7 @@ mod records;
 mod registry;
 mod registry_edges;
 mod replicas;
+mod retained;
 mod scene;
 mod told;
 mod weather;

@@ -166,8 +166,13 @@ async fn the_older_of_two_objects_has_the_repository(scene: &Scene) {
     scene.ready("own/b-second").await;
     assert_eq!(
         scene.ledger(since),
-        ["dev own/one TagResource", "dev own/one UntagResource"],
-        "the one lets go of it, and the other takes it over"
+        [
+            "dev own/one TagResource",
+            "dev own/one TagResource",
+            "dev own/one UntagResource",
+            "dev own/one UntagResource",
+        ],
+        "the one releases it, and the other takes it back"
     );
 }
 

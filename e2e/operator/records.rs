@@ -343,7 +343,7 @@ async fn delete(scene: &Scene, object: &str) {
 }
 
 /// Waits until what the `ImageRepository` shows is as wanted.
-async fn until(
+pub(super) async fn until(
     scene: &Scene,
     object: &str,
     what: &str,

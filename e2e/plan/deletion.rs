@@ -43,7 +43,7 @@ async fn what_is_let_go_of_is_shown_as_its_policy_and_its_environment_say() {
         EnvironmentAccount left
           left                             =
 
-        Calls   DeleteRepository 1, TagResource 1, UntagResource 3
+        Calls   DeleteRepository 1, TagResource 4, UntagResource 3
         Plan    4 to change, 1 to delete, 2 refused, 3 in step
                 9 objects in 2 registries, read with 30 calls in TIME s. Nothing was written.
     "#]],

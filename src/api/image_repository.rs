@@ -141,12 +141,14 @@ pub struct ImageRepositorySpec {
     #[serde(default)]
     pub management_policy: ManagementPolicy,
     /// What to do with a repository of this name that exists and that nobody owns: Never (leave it
-    /// alone and say so) or IfUnowned (take it over). One that somebody owns is never taken over.
-    /// Default: Never.
+    /// alone and say so) or IfUnowned (take it over). One that somebody owns is never taken over. One
+    /// that this object, or another of its namespace, released before is taken back whatever this
+    /// says. Default: Never.
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
-    /// What becomes of the repository when this object is deleted: Retain (it stays, without our owner
-    /// tags), DeleteIfEmpty (it is deleted if it holds no image and the environment has allowDelete,
+    /// What becomes of the repository when this object is deleted: Retain (it stays, and the tag
+    /// ecr-operator.dev/released-by takes the place of our owner tags: the same object made again, or
+    /// another of its namespace with the same repositoryName, takes it back), DeleteIfEmpty (it is deleted if it holds no image and the environment has allowDelete,
     /// else it stays) or Delete (with images it gets a tombstone, a tag that says from when on it may
     /// be deleted, and is deleted then unless pods here use it or an image was pulled or pushed
     /// lately: see deletion in the EnvironmentAccount; to make the object again cancels it).

@@ -28,7 +28,7 @@ mod release;
 mod replica;
 mod status;
 
-pub(crate) use release::{Left, place_of_arn};
+pub(crate) use release::{LeftTarget, place_of_arn};
 pub(super) use replica::known as unreplicated;
 pub(super) use status::shows;
 
@@ -93,7 +93,7 @@ impl Reconcile for ImageRepository {
             }
         };
         let asked: Vec<Extent> = targets.iter().map(Extent::of).collect();
-        let left = Left::of(before.ledger.left(&asked), &targets);
+        let left = LeftTarget::of(before.ledger.left(&asked), &targets);
         let (ends, releases) = tokio::join!(
             join_all(targets.into_iter().map(|it| settle_target(self, cx, it))),
             join_all(left.into_iter().map(|it| it.release(self, cx))),

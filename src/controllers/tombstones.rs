@@ -192,25 +192,28 @@ impl<'a> Round<'a> {
     ) -> Result<Option<Waiting>, Stop> {
         live::confirm(self.cx, self.object).await?;
         let observed = self.registry.observe(name).await.map_err(Stop::Failed)?;
-        let (change, reason, how) = match plan_end(&self.terms, observed.as_ref(), findings) {
+        let (changes, reason, how) = match plan_end(&self.terms, observed.as_ref(), findings) {
             End::NotOurs | End::Ask(_) => return Ok(None),
             End::Waits(why) => return Ok(Some(why)),
-            End::Kept(change, why) => {
+            End::Kept(changes, why) => {
                 let how = format!("kept, without our owner tags: {why}");
-                (change, "RepositoryKept", how)
+                (changes, "RepositoryKept", how)
             }
             End::Deleted(change) => {
                 let how = "deleted: its object is gone, and nobody has used it since".to_owned();
-                (change, "RepositoryDeleted", how)
+                (vec![change], "RepositoryDeleted", how)
             }
         };
-        let applied = self.registry.apply(name, &change).await;
-        applied.map_err(Stop::Failed)?;
         let registry = self.registry.name();
-        info!(%registry, repository = %name, change = change.operation(), how, "a tombstone ends");
+        let mut last = "";
+        for change in &changes {
+            let applied = self.registry.apply(name, change).await;
+            applied.map_err(Stop::Failed)?;
+            last = change.operation();
+            info!(%registry, repository = %name, change = last, how, "a tombstone ends");
+        }
         let note = format!("{name} in {registry}: {how}");
-        self.tell(name, tidings::normal(reason, change.operation(), &note))
-            .await;
+        self.tell(name, tidings::normal(reason, last, &note)).await;
         self.cx.wakes.wake(Key::of(Kind::Environment, self.object));
         Ok(None)
     }

@@ -36,7 +36,7 @@ pub use extent::{Extent, Placed};
 pub use grants::selects;
 pub use lifecycle::lifecycle;
 pub use pull_through::{CacheTarget, imports_per_hour, pull_through};
-pub use registry::{Left, left, recorded, registry};
+pub use registry::{LeftRegistry, left, recorded, registry};
 pub use repository::repository;
 pub use rules::{Destinations, Rules, Subject, rules};
 pub use world::{Objects, World, repository_name};

@@ -42,7 +42,7 @@ pub fn registry(
 }
 
 /// A registry that is no longer the environment's, and has something that it put there.
-pub enum Left {
+pub enum LeftRegistry {
     /// No environment has it now.
     Nobodys(Registry),
     /// Another has it, which alone may write to it.
@@ -54,7 +54,7 @@ pub fn left(
     object: &EnvironmentAccount,
     environment: &Environment,
     world: &World,
-) -> impl Iterator<Item = Left> {
+) -> impl Iterator<Item = LeftRegistry> {
     let recorded = object.status.iter().flat_map(|it| &it.registries);
     let recorded = recorded.filter(|it| it.record.is_some());
     recorded
@@ -62,7 +62,7 @@ pub fn left(
         .map(|region| Registry::new(environment.account.clone(), region))
         .filter(|it| !environment.registries.contains(it))
         .map(|registry| match world.registries().get(&registry) {
-            None => Left::Nobodys(registry),
+            None => LeftRegistry::Nobodys(registry),
             Some(other) => {
                 let message = format!(
                     "{registry} is EnvironmentAccount {other}'s now, which alone writes to it: \
@@ -71,7 +71,7 @@ pub fn left(
                 );
                 let field = "spec.replicaRegions";
                 let stopped = Stopped::new(Reason::Conflict, field, message);
-                Left::Anothers(registry, stopped)
+                LeftRegistry::Anothers(registry, stopped)
             }
         })
 }

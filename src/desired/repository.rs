@@ -115,7 +115,7 @@ fn desired(
     world: &World,
 ) -> Result<Desired, Stopped> {
     let registry = environment.home();
-    let record = record(object, environment, registry);
+    let record = record(object, environment, &registry.repository_arn(&name));
     let put = |it: Document| record.documents.contains(&it);
     let mutability = layers.said(
         "imageTagMutability",
@@ -205,15 +205,18 @@ fn check_recorded(
     }
 }
 
-/// What status says that we put there.
-fn record(
-    object: &ImageRepository,
-    environment: &Environment,
-    registry: &Registry,
-) -> RepositoryRecord {
-    let key = TargetKey::new(&environment.name, &registry.region);
-    let recorded = object.target(&key).and_then(|it| it.record.clone());
-    recorded.unwrap_or_default()
+/// What status says that we put on the repository of this ARN, if need be through an environment that
+/// had another name.
+fn record(object: &ImageRepository, environment: &Environment, arn: &str) -> RepositoryRecord {
+    let key = TargetKey::new(&environment.name, &environment.home().region);
+    let here = object.target(&key).and_then(|it| it.record.as_ref());
+    let elsewhere = || {
+        let mut rows = object.status.iter().flat_map(|it| &it.targets);
+        rows.find(|it| it.arn.as_deref() == Some(arn))?
+            .record
+            .as_ref()
+    };
+    here.or_else(elsewhere).cloned().unwrap_or_default()
 }
 
 /// The places that can say a setting of a repository in one environment, the strongest first.

@@ -1,7 +1,12 @@
 //! Who owns a repository: the tags that say so, written in the same call that creates it, and the
 //! judgement of what they say. Nothing is written to or deleted without [`Ownership::Ours`].
+//!
+//! A repository that outlives its object bears the tag [`RELEASED_BY`] in place of the owner tags, so
+//! that the same object made again, or another of its namespace, takes it back. Tags prove nothing to
+//! somebody who may write them: who has `ecr:TagResource` in the account can give any repository to
+//! any object of ours, by this tag as by the owner tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -19,6 +24,8 @@ pub const KEYS: [&str; 3] = [CLUSTER, OBJECT, UID];
 /// Tag key of the moment from which a repository, whose object is gone, may be deleted with its
 /// images. It stands beside the owner tags, so that whoever owns the repository again sees it.
 pub const DELETE_AFTER: &str = "ecr-operator.dev/delete-after";
+/// Tag key of the object that released a repository, as `cluster/namespace/name`.
+pub const RELEASED_BY: &str = "ecr-operator.dev/released-by";
 /// The start of every tag key that is ours to write; no user may claim a key under it.
 pub const PREFIX: &str = "ecr-operator.dev/";
 
@@ -48,31 +55,94 @@ impl Owner {
 
     /// What a repository's `tags` say about who owns it, seen from this owner.
     pub fn judge(&self, tags: &BTreeMap<String, String>) -> Ownership {
-        let [cluster, object, uid] = KEYS.map(|key| tags.get(key));
-        if cluster.is_none() && object.is_none() && uid.is_none() {
-            return Ownership::Unowned;
+        let [cluster, object, uid] = KEYS.map(|key| values(tags, key));
+        if cluster.is_empty() && object.is_empty() && uid.is_empty() {
+            return if self.has_released(tags) {
+                Ownership::Released
+            } else {
+                Ownership::Unowned
+            };
         }
-        let same = |tag: Option<&String>, ours: &str| tag.is_some_and(|it| it == ours);
-        if !same(cluster, self.cluster.as_str()) || !same(object, &tag_value(&self.object)) {
-            let text = |tag: Option<&String>| tag.map_or("?", String::as_str).to_owned();
+        let object_tag = tag_value(&self.object);
+        if !is_only(&cluster, self.cluster.as_str()) || !is_only(&object, &object_tag) {
+            let text = |values: &BTreeSet<&str>| match values.iter().copied().collect::<Vec<_>>() {
+                none if none.is_empty() => "?".to_owned(),
+                some => some.join(" and "),
+            };
             return Ownership::Foreign(Foreign {
-                cluster: text(cluster),
-                object: text(object),
+                cluster: text(&cluster),
+                object: text(&object),
             });
         }
-        if same(uid, &self.uid) {
+        if is_only(&uid, &self.uid) {
             Ownership::Ours
         } else {
             Ownership::OursUnderAnotherUid
         }
     }
+
+    /// Whether this object released a repository with these tags, or another of its namespace: one
+    /// that has another name now.
+    fn has_released(&self, tags: &BTreeMap<String, String>) -> bool {
+        let released_by = values(tags, RELEASED_BY);
+        if is_only(
+            &released_by,
+            &released(self.cluster.as_str(), &tag_value(&self.object)),
+        ) {
+            return true;
+        }
+        let Some((namespace, _)) = self.object.split_once('/') else {
+            return false;
+        };
+        let ours = format!("{}/{namespace}/", self.cluster);
+        !released_by.is_empty() && released_by.iter().all(|it| it.starts_with(&ours))
+    }
+}
+
+/// What [`RELEASED_BY`] says once the owner that these tags name has released their repository;
+/// `None`: they name none.
+pub fn mark_of_release(tags: &BTreeMap<String, String>) -> Option<String> {
+    Some(released(tags.get(CLUSTER)?, tags.get(OBJECT)?))
+}
+
+/// The keys of these tags that say who released the repository, in whichever spelling.
+pub fn keys_of_release(tags: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let keys = tags
+        .keys()
+        .filter(|it| it.eq_ignore_ascii_case(RELEASED_BY));
+    keys.cloned().collect()
+}
+
+/// The mark of a cluster's object, which its own tag may give by its hash. The namespace stays legible
+/// as long as it can.
+fn released(cluster: &str, object: &str) -> String {
+    let whole = format!("{cluster}/{object}");
+    match object.split_once('/') {
+        Some((namespace, name)) if whole.len() > LONGEST_VALUE => {
+            format!("{cluster}/{namespace}/{}", hashed(name))
+        }
+        Some(_) | None => whole,
+    }
+}
+
+/// What tags of this key say. IAM compares keys without regard to case, and ECR does not.
+fn values<'a>(tags: &'a BTreeMap<String, String>, key: &str) -> BTreeSet<&'a str> {
+    let values = tags.iter().filter(|(it, _)| it.eq_ignore_ascii_case(key));
+    values.map(|(_, value)| value.as_str()).collect()
+}
+
+fn is_only(values: &BTreeSet<&str>, value: &str) -> bool {
+    values.len() == 1 && values.contains(value)
 }
 
 /// What the tags of a repository say, seen from one owner.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ownership {
-    /// No owner tag: made by hand or by another tool.
+    /// No owner tag: made by hand or by another tool, or released by somebody else.
     Unowned,
+    /// No owner tag, and the mark of our own object, or of another of its cluster and namespace, that
+    /// released it.
+    Released,
     /// Our own tag.
     Ours,
     /// Our cluster and object under a uid that no longer lives: the object was restored, or pruned
@@ -101,6 +171,10 @@ fn tag_value(text: &str) -> String {
     if text.len() <= LONGEST_VALUE {
         return text.to_owned();
     }
+    hashed(text)
+}
+
+fn hashed(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
     format!(
         "sha256:{}",

@@ -185,7 +185,7 @@ impl Replication {
         let is_ours = |name: &RepositoryName, owner: &Owner| {
             seen(name).is_none_or(|it| match owner.judge(&it.tags) {
                 Ownership::Ours | Ownership::OursUnderAnotherUid => true,
-                Ownership::Unowned | Ownership::Foreign(_) => false,
+                Ownership::Unowned | Ownership::Released | Ownership::Foreign(_) => false,
             })
         };
         self.wanted.retain(|name, owner| {

@@ -11,6 +11,7 @@ mod deletion;
 mod gap;
 mod held;
 mod plan;
+mod release;
 pub mod tombstone;
 mod words;
 

@@ -185,7 +185,7 @@ fn may_adopt(object: &ImageRepository, ask: &Ask<'_>, observed: &Observed) -> Re
     };
     match owner.judge(&observed.tags) {
         Ownership::Foreign(owner) => Err(format!("it belongs to {owner}")),
-        Ownership::Ours | Ownership::OursUnderAnotherUid => Ok(()),
+        Ownership::Ours | Ownership::OursUnderAnotherUid | Ownership::Released => Ok(()),
         Ownership::Unowned if observed.tags.len() + owner::KEYS.len() > MOST_TAGS => Err(format!(
             "it has {} tags, which leaves no room for the owner's",
             observed.tags.len()

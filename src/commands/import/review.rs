@@ -157,7 +157,7 @@ fn would_change(
     let other = plan.differences.iter().filter(|it| it.field != "owner");
     let other = other.map(|it| format!("{}: {} -> {}", it.field, it.observed, it.desired));
     let other: Vec<String> = other.collect();
-    let tags_alone = |it: &Change| matches!(it, Change::TagResource(_));
+    let tags_alone = |it: &Change| matches!(it, Change::TagResource(_) | Change::UntagResource(_));
     debug_assert!(!other.is_empty() || plan.changes.iter().all(tags_alone));
     Ok(other)
 }

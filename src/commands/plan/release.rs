@@ -8,7 +8,7 @@ use super::asked::Asked;
 use super::report::{Kind, Outcome, Refused, Row};
 use crate::api::conditions::Reason;
 use crate::api::{EnvironmentAccount, ImageRepository, ORPHAN};
-use crate::controllers::image_repository::{Left, place_of_arn};
+use crate::controllers::image_repository::{LeftTarget, place_of_arn};
 use crate::controllers::ledger::Ledger;
 use crate::controllers::{environment_account, finalizer};
 use crate::desired::{self, Extent, Stopped, Target, World};
@@ -36,9 +36,9 @@ pub(super) fn ask(
     let is_left_alone = is_deleted(object)
         && (object.annotations().contains_key(ORPHAN) || !finalizer::is_on(object));
     let extents: Vec<Extent> = wanted.iter().map(Extent::of).collect();
-    let left = Left::of(ledger.left(&extents), wanted).into_iter();
+    let left = LeftTarget::of(ledger.left(&extents), wanted).into_iter();
     let left = left.filter(|it| !it.is_taken_over && !is_left_alone);
-    for Left { row: it, .. } in left {
+    for LeftTarget { row: it, .. } in left {
         let place = it.arn.as_deref().and_then(place_of_arn);
         let (Some((registry, name)), Ok(environment)) = (place, it.environment.parse()) else {
             continue; // which the controller waits with for a person
@@ -138,9 +138,9 @@ impl Release {
             registry: Some(registry.clone()),
             ..Row::in_step()
         };
-        let changed = |change: &Change, field, observed: String, desired: String| Row {
+        let changed = |changes: &[Change], field, observed: String, desired: String| Row {
             outcome: Outcome::Change,
-            calls: vec![change.operation()],
+            calls: changes.iter().map(Change::operation).collect(),
             differences: vec![Difference {
                 field,
                 observed,
@@ -150,13 +150,13 @@ impl Release {
         };
         match released {
             Released::LeftAlone(_) | Released::Condemned(None, _) | Released::AskContents => row,
-            Released::Kept(change, why) => {
+            Released::Kept(changes, why) => {
                 let owner = self.deletion.owner.object.clone();
-                changed(&change, "owner", owner, format!("nobody: {why}"))
+                changed(&changes, "owner", owner, format!("nobody: {why}"))
             }
             Released::Condemned(Some(change), due) => {
                 let end = format!("deleted after {due}, once nobody uses it");
-                changed(&change, "repository", "it holds images".to_owned(), end)
+                changed(&[change], "repository", "it holds images".to_owned(), end)
             }
             Released::Deleted(change) => Row {
                 outcome: Outcome::Delete,

@@ -11,7 +11,7 @@ use super::release;
 use super::report::{Kind, Refused, Row};
 use crate::api::EnvironmentAccount;
 use crate::controllers::outcome;
-use crate::desired::{self, Environment, Left, Stopped, World};
+use crate::desired::{self, Environment, LeftRegistry, Stopped, World};
 use crate::domain::Registry;
 use crate::domain::names::EnvironmentName;
 use crate::domain::registry::{self, Change, Desired, Record};
@@ -69,8 +69,10 @@ impl Settings {
             desired.map(|desired| settings(it, desired))
         });
         let left = desired::left(object, environment, world).filter_map(|it| match it {
-            Left::Nobodys(it) => Some(Ok(settings(&it, Desired::nothing(environment.management)))),
-            Left::Anothers(..) => None, // nothing would be done
+            LeftRegistry::Nobodys(it) => {
+                Some(Ok(settings(&it, Desired::nothing(environment.management))))
+            }
+            LeftRegistry::Anothers(..) => None, // nothing would be done
         });
         own.chain(left).collect()
     }

@@ -20,7 +20,7 @@ use crate::controllers::condition::{self, Verdict};
 use crate::controllers::outcome::{self, Retry};
 use crate::controllers::wakes::{Key, Kind};
 use crate::controllers::{Context, Stop};
-use crate::desired::{self, Environment, Left, World};
+use crate::desired::{self, Environment, LeftRegistry, World};
 use crate::domain::names::EnvironmentName;
 use crate::domain::registry::{self, Change, Desired, Part, Plan, Record};
 use crate::domain::repository::{Difference, Management};
@@ -79,8 +79,8 @@ pub(super) async fn look(
     let own = environment.registries.iter();
     let own = own.map(|it| (it.clone(), Ok(Tenure::Own)));
     let left = desired::left(object, environment, world).map(|it| match it {
-        Left::Nobodys(name) => (name, Ok(Tenure::Left)),
-        Left::Anothers(name, stopped) => (name, Err(stopped)),
+        LeftRegistry::Nobodys(name) => (name, Ok(Tenure::Left)),
+        LeftRegistry::Anothers(name, stopped) => (name, Err(stopped)),
     });
     let places = own.chain(left).map(async |(name, tenure)| match tenure {
         Ok(tenure) => Place {

@@ -57,7 +57,7 @@ pub(super) async fn deleted(object: &ImageRepository, cx: &Context) -> Done<Imag
 }
 
 /// A recorded target that is no longer asked for.
-pub(crate) struct Left {
+pub(crate) struct LeftTarget {
     key: TargetKey,
     /// What is recorded of it.
     pub(crate) row: Recorded,
@@ -65,7 +65,7 @@ pub(crate) struct Left {
     pub(crate) is_taken_over: bool,
 }
 
-impl Left {
+impl LeftTarget {
     /// What is left beside these targets.
     pub(crate) fn of(
         left: Vec<(TargetKey, Recorded)>,
@@ -152,8 +152,10 @@ async fn carry_out(
         match plan_deletion(deletion, observed.as_ref(), contents) {
             Released::LeftAlone(why) => return Ok(format!("left alone: {why}")),
             Released::AskContents => contents = Some(registry.contents(name).await?),
-            Released::Kept(change, why) => {
-                registry.apply(name, &change).await?;
+            Released::Kept(changes, why) => {
+                for change in &changes {
+                    registry.apply(name, change).await?;
+                }
                 return Ok(format!("kept, without our owner tags: {why}"));
             }
             Released::Condemned(change, due) => {

@@ -231,10 +231,8 @@ impl Asked<'_> {
             for kind in ["aws:ResourceTag", "aws:RequestTag", "ecr:ResourceTag"] {
                 context.insert(format!("{kind}/{}", owner::CLUSTER), cluster.clone());
             }
-            context.insert(
-                "aws:TagKeys".to_owned(),
-                owner::KEYS.map(str::to_owned).to_vec(),
-            );
+            let keys = owner::KEYS.into_iter().chain([owner::RELEASED_BY]);
+            context.insert("aws:TagKeys".to_owned(), keys.map(str::to_owned).collect());
         }
         context
     }

@@ -2,8 +2,9 @@
 //! in doubt is kept: an object that is pruned must never cost an image. A repository with images is
 //! never deleted here: it gets a [tombstone](super::tombstone), and its object is let go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::release::freed;
 use super::{Change, MOST_TAGS, Management, Observed, tombstone};
 use crate::domain::Moment;
 use crate::domain::owner::{self, Owner, Ownership};
@@ -26,7 +27,7 @@ pub struct Deletion {
 /// What happens to the repository when its object is deleted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DeletionPolicy {
-    /// It stays, without our owner tags.
+    /// It stays, with the mark of who released it in place of our owner tags.
     Retain,
     /// It is deleted if it holds no image and the environment allows it; else it stays.
     DeleteIfEmpty,
@@ -51,8 +52,8 @@ pub enum Released {
     LeftAlone(LeftAlone),
     /// It depends on what the repository holds: find out, and ask again.
     AskContents,
-    /// It stays. Make this call, which takes our owner tags off, and it is somebody else's.
-    Kept(Change, Kept),
+    /// It stays. Make these calls, the last of which takes our owner tags off, and it is nobody's.
+    Kept(Vec<Change>, Kept),
     /// It bears a tombstone of this moment, once this call is made; `None`: it does already.
     Condemned(Option<Change>, Moment),
     /// Make this call and it is gone.
@@ -106,7 +107,7 @@ pub fn plan_deletion(
         due,
     } = deletion;
     let (observed, ownership) = match observed.map(|it| (it, owner.judge(&it.tags))) {
-        None | Some((_, Ownership::Unowned | Ownership::Foreign(_))) => {
+        None | Some((_, Ownership::Unowned | Ownership::Released | Ownership::Foreign(_))) => {
             return Released::LeftAlone(LeftAlone::NotOurs);
         }
         Some(found) => found,
@@ -129,13 +130,7 @@ pub fn plan_deletion(
             return condemned(observed, due);
         }
     };
-    Released::Kept(freed(), kept)
-}
-
-/// The call after which a repository is nobody's.
-pub(super) fn freed() -> Change {
-    let keys = owner::KEYS.into_iter().chain([owner::DELETE_AFTER]);
-    Change::UntagResource(BTreeSet::from_iter(keys.map(str::to_owned)))
+    Released::Kept(freed(observed), kept)
 }
 
 /// A tombstone that stands already keeps its moment: asking again does not prolong the delay.
@@ -144,7 +139,7 @@ fn condemned(observed: &Observed, due: &Moment) -> Released {
         return Released::Condemned(None, standing);
     }
     if observed.tags.len() >= MOST_TAGS {
-        return Released::Kept(freed(), Kept::NoRoom);
+        return Released::Kept(freed(observed), Kept::NoRoom);
     }
     let tag = BTreeMap::from([(owner::DELETE_AFTER.to_owned(), due.to_string())]);
     Released::Condemned(Some(Change::TagResource(tag)), due.clone())

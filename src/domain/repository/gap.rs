@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::release::{Holder, TagChanges};
 use super::{
     Change, Desired, Difference, Encryption, MOST_TAGS, Observed, Plan, Reading, Refusal, Setting,
 };
-use crate::domain::{lifecycle, owner, policy};
+use crate::domain::owner::{self, Ownership};
+use crate::domain::{lifecycle, policy};
 
 /// The plan for a repository that may be written. `tags` are those to hold, whosever they are.
 pub(super) fn gap(desired: &Desired, observed: &Observed, tags: &BTreeMap<String, String>) -> Plan {
@@ -124,15 +126,19 @@ impl Plan {
                 .map_or_else(|| format!("{key} absent"), |it| format!("{key}={it}"));
             self.differs("tags", observed, format_args!("{key}={value}"));
         }
-        let taken = self.taken_tags(desired, wanted, found);
-        // ECR counts a tag that is about to go until it is gone; on what is not ours yet none goes
-        // before the owner tags are put.
-        let together = found.keys().chain(wanted.keys());
-        let together = together.collect::<BTreeSet<_>>().len();
-        let is_ours = !put.contains_key(owner::CLUSTER) && !put.contains_key(owner::OBJECT);
-        let left = together - if is_ours { taken.len() } else { 0 };
-        if left > MOST_TAGS && !put.is_empty() {
-            let (others, asked) = (left - wanted.len(), wanted.len());
+        let mut taken = self.taken_tags(desired, wanted, found);
+        if wanted.contains_key(owner::UID) {
+            taken.extend(self.mark_of_release(found, changes_owner));
+        }
+        let holder = match desired.owner.judge(found) {
+            Ownership::Ours | Ownership::OursUnderAnotherUid => Holder::Ours,
+            Ownership::Released => Holder::Released,
+            Ownership::Unowned | Ownership::Foreign(_) => Holder::Unowned,
+        };
+        let tags = TagChanges { put, taken };
+        let most = tags.most(found, holder);
+        if most > MOST_TAGS && !tags.put.is_empty() {
+            let (others, asked) = (most - wanted.len(), wanted.len());
             self.refusals.push(Refusal::TooManyTags { others, asked });
             return if changes_owner {
                 Whose::NotYetOurs
@@ -140,16 +146,21 @@ impl Plan {
                 Whose::Ours
             };
         }
-        let put = (!put.is_empty()).then_some(Change::TagResource(put));
-        let taken = (!taken.is_empty()).then_some(Change::UntagResource(taken));
-        // The owner tags go first: a crash after any later call leaves a repository that is ours.
-        let calls = if together > MOST_TAGS {
-            [taken, put]
-        } else {
-            [put, taken]
-        };
-        self.changes.extend(calls.into_iter().flatten());
+        self.changes.extend(tags.calls(found, holder));
         Whose::Ours
+    }
+
+    /// The keys of a mark that the repository was released, which goes since it has an owner.
+    fn mark_of_release(
+        &mut self,
+        found: &BTreeMap<String, String>,
+        changes_owner: bool,
+    ) -> BTreeSet<String> {
+        let keys = owner::keys_of_release(found);
+        if !keys.is_empty() && !changes_owner {
+            self.differs("owner", owner_in(found), "no mark of a release");
+        }
+        keys
     }
 
     /// The keys to take off: what this object once set, and, since it lives, a tombstone.
@@ -233,10 +244,14 @@ fn owner_in(tags: &BTreeMap<String, String>) -> String {
         .filter_map(|key| Some((key.strip_prefix(owner::PREFIX)?, tags.get(*key)?)))
         .map(|(what, value)| format!("{what} {value}"))
         .collect();
-    if words.is_empty() {
+    let owner = if words.is_empty() {
         "nobody".to_owned()
     } else {
         words.join(", ")
+    };
+    match tags.get(owner::RELEASED_BY) {
+        Some(by) => format!("{owner}, released by {by}"),
+        None => owner,
     }
 }
 

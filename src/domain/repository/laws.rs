@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::model::{World, apply, calls, keep, keys, listed, owner, policy, settle};
 use super::*;
-use crate::domain::owner::{KEYS, Owner};
+use crate::domain::owner::{KEYS, Owner, RELEASED_BY};
 
 fn mutability() -> impl Strategy<Value = Mutability> {
     prop_oneof![
@@ -99,6 +99,7 @@ fn owner_tags() -> impl Strategy<Value = BTreeMap<String, String>> {
         cluster: "west".parse().unwrap(),
         ..owner()
     };
+    let released = |by: &str| BTreeMap::from([(RELEASED_BY.to_owned(), by.to_owned())]);
     let half = BTreeMap::from([(KEYS[0].to_owned(), "east".to_owned())]);
     prop_oneof![
         3 => Just(owner().tags()),
@@ -106,6 +107,8 @@ fn owner_tags() -> impl Strategy<Value = BTreeMap<String, String>> {
         1 => Just(uid("u1").tags()),
         1 => Just(west.tags()),
         1 => Just(half),
+        1 => Just(released("east/payments/renamed")),
+        1 => Just(released("west/payments/api")),
     ]
 }
 
@@ -138,6 +141,7 @@ fn foreign_tags(desired: &Desired, world: &World) -> BTreeMap<String, String> {
         !desired.tags.contains_key(*key)
             && !desired.retired_tags.contains(*key)
             && !KEYS.contains(&key.as_str())
+            && *key != RELEASED_BY
     })
     .map(|(key, value)| (key.clone(), value.clone()))
     .collect()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::domain::lifecycle::safety::{Counts, Verdict};
-use crate::domain::owner::{CLUSTER, DELETE_AFTER, OBJECT, Ownership, UID};
+use crate::domain::owner::{CLUSTER, DELETE_AFTER, OBJECT, Ownership, RELEASED_BY, UID};
 
 /// Its ARN.
 pub(super) const ARN: &str = "arn:aws:ecr:eu-central-1:333333333333:repository/payments/api";
@@ -62,7 +62,15 @@ pub(super) fn buried(due: &str) -> World {
 }
 
 /// What may be found under a name.
-pub(super) const STATES: [&str; 5] = ["absent", "unowned", "ours", "dead uid", "foreign"];
+pub(super) const STATES: [&str; 7] = [
+    "absent",
+    "unowned",
+    "ours",
+    "dead uid",
+    "released",
+    "released elsewhere",
+    "foreign",
+];
 
 /// One of them.
 pub(super) fn found(state: &str) -> Option<Observed> {
@@ -70,11 +78,14 @@ pub(super) fn found(state: &str) -> Option<Observed> {
         let pairs = [(CLUSTER, cluster), (OBJECT, "payments/api"), (UID, uid)];
         Some(observed(tags(pairs)))
     };
+    let released = |by: &str| Some(observed(tags([(RELEASED_BY, by)])));
     match state {
         "absent" => None,
         "unowned" => Some(observed(BTreeMap::new())),
         "ours" => of("east", "u2"),
         "dead uid" => of("east", "u1"),
+        "released" => released("east/payments/renamed"),
+        "released elsewhere" => released("east/billing/api"),
         "foreign" => of("west", "u2"),
         _ => unreachable!("not in STATES"),
     }
@@ -106,7 +117,9 @@ pub(super) fn apply(world: &mut World, change: &Change) {
     let it = world.as_mut().expect("RepositoryNotFoundException");
     match owner().judge(&it.tags) {
         Ownership::Ours | Ownership::OursUnderAnotherUid => {}
-        Ownership::Unowned => assert!(takes_over(change), "{change:?} before it is ours"),
+        Ownership::Unowned | Ownership::Released => {
+            assert!(takes_over(change), "{change:?} before it is ours");
+        }
         Ownership::Foreign(owner) => panic!("{change:?} on a repository of {owner}"),
     }
     match change {
@@ -117,7 +130,10 @@ pub(super) fn apply(world: &mut World, change: &Change) {
         Change::DeleteRepositoryPolicy => it.policy = taken_off(&it.policy),
         Change::PutLifecyclePolicy(document) => it.lifecycle = Reading::Present(document.clone()),
         Change::DeleteLifecyclePolicy => it.lifecycle = taken_off(&it.lifecycle),
-        Change::TagResource(tags) => it.tags.extend(tags.clone()),
+        Change::TagResource(tags) => {
+            it.tags.extend(tags.clone());
+            assert!(it.tags.len() <= MOST_TAGS, "TooManyTagsException");
+        }
         Change::UntagResource(keys) => it.tags.retain(|key, _| !keys.contains(key)),
         Change::DeleteRepository | Change::DeleteRepositoryWithImages => *world = None,
     }
@@ -152,7 +168,10 @@ fn created(create: &Create) -> Observed {
 
 fn takes_over(change: &Change) -> bool {
     match change {
-        Change::TagResource(tags) => owner().judge(tags) == Ownership::Ours,
+        Change::TagResource(tags) => matches!(
+            owner().judge(tags),
+            Ownership::Ours | Ownership::OursUnderAnotherUid
+        ),
         _ => false,
     }
 }

@@ -67,7 +67,8 @@ pub struct Create {
 /// Something desired that is not done, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// The repository exists, bears no owner tag, and adoption was not asked for.
+    /// The repository exists, bears no owner tag and no mark that we released it, and adoption was not
+    /// asked for.
     NotAdopted,
     /// The repository bears somebody else's owner tag.
     OwnedByAnother(Foreign),
@@ -126,7 +127,7 @@ fn may_write(desired: &Desired, observed: &Observed) -> Result<(), Option<Refusa
         Management::Manage => {}
     }
     match (desired.owner.judge(&observed.tags), desired.adoption) {
-        (Ownership::Ours | Ownership::OursUnderAnotherUid, _)
+        (Ownership::Ours | Ownership::OursUnderAnotherUid | Ownership::Released, _)
         | (Ownership::Unowned, Adoption::IfUnowned) => Ok(()),
         (Ownership::Unowned, Adoption::Never) => Err(Some(Refusal::NotAdopted)),
         (Ownership::Foreign(owner), _) => Err(Some(Refusal::OwnedByAnother(owner))),

@@ -102,31 +102,39 @@ fn who_manages_and_who_owns_decides_what_is_written() {
                 }
                 let (asked, adopt) = (format!("{management:?}"), format!("{adoption:?}"));
                 let end = ends.join(", ");
-                rows.push(format!("{asked:7} {adopt:9} {state:8} | {end}"));
+                rows.push(format!("{asked:7} {adopt:9} {state:18} | {end}"));
             }
         }
     }
     expect![[r#"
-        Manage  Never     absent   | CreateRepository
-        Manage  Never     unowned  | refused: NotAdopted
-        Manage  Never     ours     | PutImageTagMutability
-        Manage  Never     dead uid | TagResource, PutImageTagMutability
-        Manage  Never     foreign  | refused: OwnedByAnother(Foreign { cluster: "west", object: "payments/api" })
-        Manage  IfUnowned absent   | CreateRepository
-        Manage  IfUnowned unowned  | TagResource, PutImageTagMutability
-        Manage  IfUnowned ours     | PutImageTagMutability
-        Manage  IfUnowned dead uid | TagResource, PutImageTagMutability
-        Manage  IfUnowned foreign  | refused: OwnedByAnother(Foreign { cluster: "west", object: "payments/api" })
-        Observe Never     absent   | refused: Missing
-        Observe Never     unowned  | looks
-        Observe Never     ours     | looks
-        Observe Never     dead uid | looks
-        Observe Never     foreign  | looks
-        Observe IfUnowned absent   | refused: Missing
-        Observe IfUnowned unowned  | looks
-        Observe IfUnowned ours     | looks
-        Observe IfUnowned dead uid | looks
-        Observe IfUnowned foreign  | looks"#]].assert_eq(&rows.join("\n"));
+        Manage  Never     absent             | CreateRepository
+        Manage  Never     unowned            | refused: NotAdopted
+        Manage  Never     ours               | PutImageTagMutability
+        Manage  Never     dead uid           | TagResource, PutImageTagMutability
+        Manage  Never     released           | TagResource, UntagResource, PutImageTagMutability
+        Manage  Never     released elsewhere | refused: NotAdopted
+        Manage  Never     foreign            | refused: OwnedByAnother(Foreign { cluster: "west", object: "payments/api" })
+        Manage  IfUnowned absent             | CreateRepository
+        Manage  IfUnowned unowned            | TagResource, PutImageTagMutability
+        Manage  IfUnowned ours               | PutImageTagMutability
+        Manage  IfUnowned dead uid           | TagResource, PutImageTagMutability
+        Manage  IfUnowned released           | TagResource, UntagResource, PutImageTagMutability
+        Manage  IfUnowned released elsewhere | TagResource, UntagResource, PutImageTagMutability
+        Manage  IfUnowned foreign            | refused: OwnedByAnother(Foreign { cluster: "west", object: "payments/api" })
+        Observe Never     absent             | refused: Missing
+        Observe Never     unowned            | looks
+        Observe Never     ours               | looks
+        Observe Never     dead uid           | looks
+        Observe Never     released           | looks
+        Observe Never     released elsewhere | looks
+        Observe Never     foreign            | looks
+        Observe IfUnowned absent             | refused: Missing
+        Observe IfUnowned unowned            | looks
+        Observe IfUnowned ours               | looks
+        Observe IfUnowned dead uid           | looks
+        Observe IfUnowned released           | looks
+        Observe IfUnowned released elsewhere | looks
+        Observe IfUnowned foreign            | looks"#]].assert_eq(&rows.join("\n"));
 }
 
 #[test]

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::deletion::{Kept, freed};
+use super::deletion::Kept;
+use super::release::freed;
 use super::{Change, Management, Observed};
 use crate::domain::Moment;
 use crate::domain::names::{ClusterId, InvalidName};
@@ -78,8 +79,8 @@ pub enum End {
     Waits(Waiting),
     /// It depends on what has not been found out: ask, and decide again.
     Ask(Question),
-    /// It stays. Make this call, and it is somebody else's.
-    Kept(Change, Kept),
+    /// It stays. Make these calls, and it is nobody's.
+    Kept(Vec<Change>, Kept),
     /// Make this call and it is gone.
     Deleted(Change),
 }
@@ -140,12 +141,11 @@ pub fn plan_end(terms: &Terms, observed: Option<&Observed>, findings: &Findings)
         settled,
         unused_since,
     } = terms;
-    let tags = observed.map(|it| &it.tags);
-    let ours = tags.filter(|it| {
-        it.get(owner::CLUSTER)
-            .is_some_and(|it| it == cluster.as_str())
+    let ours = observed.filter(|it| {
+        let owner = it.tags.get(owner::CLUSTER);
+        owner.is_some_and(|it| it == cluster.as_str())
     });
-    let Some(due) = ours.and_then(of) else {
+    let Some((observed, due)) = ours.and_then(|it| Some((it, of(&it.tags)?))) else {
         return End::NotOurs;
     };
     match management {
@@ -156,7 +156,7 @@ pub fn plan_end(terms: &Terms, observed: Option<&Observed>, findings: &Findings)
         return End::Waits(Waiting::Unreadable);
     };
     if !allow_delete {
-        return End::Kept(freed(), Kept::NotAllowed);
+        return End::Kept(freed(observed), Kept::NotAllowed);
     }
     let due = due.max(settled.clone());
     if *now < due {

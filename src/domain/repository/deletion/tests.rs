@@ -1,6 +1,7 @@
 use expect_test::expect;
 
 use super::*;
+use crate::domain::owner::RELEASED_BY;
 use crate::domain::repository::model::{STATES, apply, buried, deletion, found, ours, tags};
 
 const POLICIES: [DeletionPolicy; 3] = [
@@ -9,8 +10,8 @@ const POLICIES: [DeletionPolicy; 3] = [
     DeletionPolicy::Delete,
 ];
 
-#[test]
-fn policy_owner_environment_and_contents_decide_what_a_deletion_does() {
+/// One line for each state, policy and environment.
+fn table() -> String {
     let mut rows = Vec::new();
     for state in STATES {
         for policy in POLICIES {
@@ -28,48 +29,69 @@ fn policy_owner_environment_and_contents_decide_what_a_deletion_does() {
                 let policy = format!("{policy:?}");
                 let allowed = if allow_delete { "allowed" } else { "forbidden" };
                 let ends = ends.join("; ");
-                rows.push(format!("{state:8} {policy:13} {allowed:9} | {ends}"));
+                rows.push(format!("{state:18} {policy:13} {allowed:9} | {ends}"));
             }
         }
     }
+    rows.join("\n")
+}
+
+#[test]
+fn policy_owner_environment_and_contents_decide_what_a_deletion_does() {
     expect![[r#"
-        absent   Retain        forbidden | left alone: nothing of ours is there
-        absent   Retain        allowed   | left alone: nothing of ours is there
-        absent   DeleteIfEmpty forbidden | left alone: nothing of ours is there
-        absent   DeleteIfEmpty allowed   | left alone: nothing of ours is there
-        absent   Delete        forbidden | left alone: nothing of ours is there
-        absent   Delete        allowed   | left alone: nothing of ours is there
-        unowned  Retain        forbidden | left alone: nothing of ours is there
-        unowned  Retain        allowed   | left alone: nothing of ours is there
-        unowned  DeleteIfEmpty forbidden | left alone: nothing of ours is there
-        unowned  DeleteIfEmpty allowed   | left alone: nothing of ours is there
-        unowned  Delete        forbidden | left alone: nothing of ours is there
-        unowned  Delete        allowed   | left alone: nothing of ours is there
-        ours     Retain        forbidden | UntagResource, since deletionPolicy is Retain
-        ours     Retain        allowed   | UntagResource, since deletionPolicy is Retain
-        ours     DeleteIfEmpty forbidden | UntagResource, since the environment does not allow deletion
-        ours     DeleteIfEmpty allowed   | asks what it holds; DeleteRepository; UntagResource, since it holds images
-        ours     Delete        forbidden | UntagResource, since the environment does not allow deletion
-        ours     Delete        allowed   | asks what it holds; DeleteRepository; TagResource, may go after 2026-06-02T00:00:00Z
-        dead uid Retain        forbidden | UntagResource, since deletionPolicy is Retain
-        dead uid Retain        allowed   | UntagResource, since deletionPolicy is Retain
-        dead uid DeleteIfEmpty forbidden | UntagResource, since an earlier object of this name made it
-        dead uid DeleteIfEmpty allowed   | UntagResource, since an earlier object of this name made it
-        dead uid Delete        forbidden | UntagResource, since an earlier object of this name made it
-        dead uid Delete        allowed   | UntagResource, since an earlier object of this name made it
-        foreign  Retain        forbidden | left alone: nothing of ours is there
-        foreign  Retain        allowed   | left alone: nothing of ours is there
-        foreign  DeleteIfEmpty forbidden | left alone: nothing of ours is there
-        foreign  DeleteIfEmpty allowed   | left alone: nothing of ours is there
-        foreign  Delete        forbidden | left alone: nothing of ours is there
-        foreign  Delete        allowed   | left alone: nothing of ours is there"#]].assert_eq(&rows.join("\n"));
+        absent             Retain        forbidden | left alone: nothing of ours is there
+        absent             Retain        allowed   | left alone: nothing of ours is there
+        absent             DeleteIfEmpty forbidden | left alone: nothing of ours is there
+        absent             DeleteIfEmpty allowed   | left alone: nothing of ours is there
+        absent             Delete        forbidden | left alone: nothing of ours is there
+        absent             Delete        allowed   | left alone: nothing of ours is there
+        unowned            Retain        forbidden | left alone: nothing of ours is there
+        unowned            Retain        allowed   | left alone: nothing of ours is there
+        unowned            DeleteIfEmpty forbidden | left alone: nothing of ours is there
+        unowned            DeleteIfEmpty allowed   | left alone: nothing of ours is there
+        unowned            Delete        forbidden | left alone: nothing of ours is there
+        unowned            Delete        allowed   | left alone: nothing of ours is there
+        ours               Retain        forbidden | TagResource, UntagResource, since deletionPolicy is Retain
+        ours               Retain        allowed   | TagResource, UntagResource, since deletionPolicy is Retain
+        ours               DeleteIfEmpty forbidden | TagResource, UntagResource, since the environment does not allow deletion
+        ours               DeleteIfEmpty allowed   | asks what it holds; DeleteRepository; TagResource, UntagResource, since it holds images
+        ours               Delete        forbidden | TagResource, UntagResource, since the environment does not allow deletion
+        ours               Delete        allowed   | asks what it holds; DeleteRepository; TagResource, may go after 2026-06-02T00:00:00Z
+        dead uid           Retain        forbidden | TagResource, UntagResource, since deletionPolicy is Retain
+        dead uid           Retain        allowed   | TagResource, UntagResource, since deletionPolicy is Retain
+        dead uid           DeleteIfEmpty forbidden | TagResource, UntagResource, since an earlier object of this name made it
+        dead uid           DeleteIfEmpty allowed   | TagResource, UntagResource, since an earlier object of this name made it
+        dead uid           Delete        forbidden | TagResource, UntagResource, since an earlier object of this name made it
+        dead uid           Delete        allowed   | TagResource, UntagResource, since an earlier object of this name made it
+        released           Retain        forbidden | left alone: nothing of ours is there
+        released           Retain        allowed   | left alone: nothing of ours is there
+        released           DeleteIfEmpty forbidden | left alone: nothing of ours is there
+        released           DeleteIfEmpty allowed   | left alone: nothing of ours is there
+        released           Delete        forbidden | left alone: nothing of ours is there
+        released           Delete        allowed   | left alone: nothing of ours is there
+        released elsewhere Retain        forbidden | left alone: nothing of ours is there
+        released elsewhere Retain        allowed   | left alone: nothing of ours is there
+        released elsewhere DeleteIfEmpty forbidden | left alone: nothing of ours is there
+        released elsewhere DeleteIfEmpty allowed   | left alone: nothing of ours is there
+        released elsewhere Delete        forbidden | left alone: nothing of ours is there
+        released elsewhere Delete        allowed   | left alone: nothing of ours is there
+        foreign            Retain        forbidden | left alone: nothing of ours is there
+        foreign            Retain        allowed   | left alone: nothing of ours is there
+        foreign            DeleteIfEmpty forbidden | left alone: nothing of ours is there
+        foreign            DeleteIfEmpty allowed   | left alone: nothing of ours is there
+        foreign            Delete        forbidden | left alone: nothing of ours is there
+        foreign            Delete        allowed   | left alone: nothing of ours is there"#]]
+    .assert_eq(&table());
 }
 
 fn words(released: &Released) -> String {
     match released {
         Released::LeftAlone(why) => format!("left alone: {why}"),
         Released::AskContents => "asks what it holds".to_owned(),
-        Released::Kept(change, why) => format!("{}, since {why}", change.operation()),
+        Released::Kept(changes, why) => {
+            let calls: Vec<_> = changes.iter().map(Change::operation).collect();
+            format!("{}, since {why}", calls.join(", "))
+        }
         Released::Condemned(change, due) => {
             let call = change.as_ref().map_or("nothing", Change::operation);
             format!("{call}, may go after {due}")
@@ -102,12 +124,17 @@ fn a_tombstone_that_stands_is_not_moved_and_retain_takes_it_off() {
         "nothing, may go after 2026-01-01T00:00:00Z"
     );
     for policy in [DeletionPolicy::Retain, DeletionPolicy::DeleteIfEmpty] {
-        let Released::Kept(change, _) = with_images(policy) else {
+        let Released::Kept(changes, _) = with_images(policy) else {
             panic!("not kept")
         };
         let mut world = standing.clone();
-        apply(&mut world, &change);
-        assert_eq!(world.unwrap().tags, tags([]));
+        for change in &changes {
+            apply(&mut world, change);
+        }
+        assert_eq!(
+            world.unwrap().tags,
+            tags([(RELEASED_BY, "east/payments/api")])
+        );
     }
 }
 
@@ -117,11 +144,15 @@ fn what_is_kept_is_nobodys_afterwards_and_keeps_its_other_tags() {
     let mut world = Some(ours());
     let team = tags([("team", "payments")]);
     world.as_mut().unwrap().tags.extend(team.clone());
-    let Released::Kept(change, _) = plan_deletion(&deletion, world.as_ref(), None) else {
+    let Released::Kept(changes, _) = plan_deletion(&deletion, world.as_ref(), None) else {
         panic!("not kept")
     };
-    apply(&mut world, &change);
-    assert_eq!(world.as_ref().unwrap().tags, team);
+    for change in &changes {
+        apply(&mut world, change);
+    }
+    let mut marked = tags([(RELEASED_BY, "east/payments/api")]);
+    marked.extend(team);
+    assert_eq!(world.as_ref().unwrap().tags, marked);
     let again = plan_deletion(&deletion, world.as_ref(), None);
     assert_eq!(again, Released::LeftAlone(LeftAlone::NotOurs));
 }

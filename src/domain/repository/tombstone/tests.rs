@@ -40,7 +40,10 @@ fn words(end: &End) -> String {
         End::NotOurs => "left alone".to_owned(),
         End::Waits(why) => format!("waits: {why}"),
         End::Ask(what) => format!("asks: {what:?}"),
-        End::Kept(change, why) => format!("{}, since {why}", change.operation()),
+        End::Kept(changes, why) => {
+            let calls: Vec<_> = changes.iter().map(Change::operation).collect();
+            format!("{}, since {why}", calls.join(", "))
+        }
         End::Deleted(change) => format!("{change:?}"),
     }
 }
@@ -113,17 +116,21 @@ fn whole_way(policy: DeletionPolicy, findings: &Findings, allow_delete: bool, no
     };
     let mut world = Some(ours());
     let first = match plan_deletion(&deletion, world.as_ref(), Some(contents)) {
-        Released::Kept(change, _) | Released::Deleted(change) => change,
-        Released::Condemned(change, _) => change.unwrap(),
+        Released::Kept(changes, _) => changes,
+        Released::Deleted(change) => vec![change],
+        Released::Condemned(change, _) => vec![change.unwrap()],
         other @ (Released::LeftAlone(_) | Released::AskContents) => panic!("{other:?}"),
     };
-    apply(&mut world, &first);
+    for change in &first {
+        apply(&mut world, change);
+    }
     let terms = Terms {
         allow_delete,
         ..terms(now)
     };
     let end = plan_end(&terms, world.as_ref(), findings);
-    format!("{}, then {}", first.operation(), words(&end))
+    let first: Vec<_> = first.iter().map(Change::operation).collect();
+    format!("{}, then {}", first.join(", "), words(&end))
 }
 
 #[test]
