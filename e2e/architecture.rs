@@ -24,7 +24,12 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         &["domain", "api", "desired", "ecr"],
         &["aws_"],
     ),
-    ("webhook", &["domain", "api", "desired"], &["aws_"]),
+    (
+        "webhook",
+        &["domain", "api", "desired", "server"],
+        &["aws_"],
+    ),
+    ("server", &[], &["kube", "k8s_openapi", "aws_"]),
     ("emulator", &[], &["kube", "k8s_openapi", "aws_"]),
     ("plane", &[], &["aws_"]),
 ];

@@ -25,7 +25,8 @@
 //! | [`desired`] | spec and references to domain values; every validation error | domain, api |
 //! | [`ecr`] | the only place that names an AWS crate: sessions, registry snapshots, facts, writes | domain |
 //! | [`controllers`] | watches, the driver, status, the outcome table | domain, api, desired, ecr |
-//! | [`webhook`] | TLS, AdmissionReview, pod patch; is handed rules and facts, calls nobody | domain, api, desired |
+//! | [`server`] | a listener with limits on everything that a stranger can send; for admission and health | nothing of ours |
+//! | [`webhook`] | TLS, AdmissionReview, pod patch; is handed rules and facts, calls nobody | domain, api, desired, server |
 //! | [`commands`] | the command line: run, explain, crds, emulator, demo | all of the above |
 //! | [`emulator`] | ECR, STS and tagging in a pocket; only the demo and tests name it | nothing of ours |
 //! | [`plane`] | etcd, kube-apiserver and controller-manager as plain processes, for the demo and tests | nothing of ours |
@@ -50,4 +51,5 @@ pub mod ecr;
 pub mod emulator;
 pub mod manifest;
 pub mod plane;
+pub mod server;
 pub mod webhook;

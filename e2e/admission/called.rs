@@ -10,13 +10,12 @@ use ecr_operator::commands::rights::probe_namespace;
 use ecr_operator::controllers::certificates::{self, Keeper, Lifetimes};
 use ecr_operator::controllers::webhook_configuration::{self, Endpoint, Install, Selectors};
 use ecr_operator::domain::rewrite::Mode;
-use ecr_operator::webhook::Limits;
+use ecr_operator::server::Limits;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Client;
 use kube::api::{Api, PostParams};
-use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -43,6 +42,23 @@ pub(super) struct Called {
     following: JoinHandle<()>,
 }
 
+/// How one differs from another.
+struct Setup {
+    mode: Mode,
+    lifetimes: Lifetimes,
+    limits: Limits,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Rewrite,
+            lifetimes: Lifetimes::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
 impl Called {
     /// Starts it with one policy, and waits until the API server calls; `None` where the cluster
     /// cannot reach this machine.
@@ -60,13 +76,38 @@ impl Called {
         Some(called)
     }
 
+    /// Starts it with one policy that rewrites, and these limits of the listener.
+    pub(super) async fn start_with(purpose: &str, limits: Limits) -> Option<Self> {
+        let setup = Setup {
+            limits,
+            ..Setup::default()
+        };
+        let called = Self::set(purpose, setup).await?;
+        called.in_force().await;
+        Some(called)
+    }
+
     /// Starts it with one policy, and does not wait.
     pub(super) async fn prepare(purpose: &str, mode: Mode, lifetimes: Lifetimes) -> Option<Self> {
+        let setup = Setup {
+            mode,
+            lifetimes,
+            ..Setup::default()
+        };
+        Self::set(purpose, setup).await
+    }
+
+    async fn set(purpose: &str, setup: Setup) -> Option<Self> {
+        let Setup {
+            mode,
+            lifetimes,
+            limits,
+        } = setup;
         let cluster = shared().await;
         let host = cluster.callback_host()?;
         let client = cluster.client().await.unwrap();
         let namespace = namespace(cluster, purpose).await;
-        let server = Server::bare(host, Limits::default()).await;
+        let server = Server::bare(host, limits).await;
         server
             .admission
             .rules
@@ -162,14 +203,6 @@ impl Called {
         let pod = serde_json::from_value(pod).unwrap();
         let pod = self.pods().create(&dry_run, &pod).await.unwrap();
         serde_json::to_value(pod.spec).unwrap()
-    }
-
-    /// What was counted, as Prometheus reads it.
-    pub(super) fn counted(&self) -> String {
-        let (mut registry, mut text) = (Registry::default(), String::new());
-        self.server.admission.metrics.register(&mut registry);
-        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-        text
     }
 
     /// Takes the policies away, and waits until the configuration is gone with them.

@@ -1,7 +1,7 @@
 //! A running admission server with rules of a made-up environment, and a client of it that trusts
 //! what an API server would.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,21 +10,26 @@ use ecr_operator::controllers::certificates::{Lifetimes, Store};
 use ecr_operator::domain::Registry;
 use ecr_operator::domain::facts::{Facts, Images};
 use ecr_operator::domain::rewrite::{Cache, Compiled, Mode, OnUnknown, Policy, Table, Trust};
-use ecr_operator::webhook::{Admission, Limits, Rules, ServingCertificate, serve};
+use ecr_operator::server::Limits;
+use ecr_operator::webhook::{Admission, Rules, ServingCertificate, Tls};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
+use prometheus_client::registry::Registry as Metrics;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
+
+use super::attacks::Target;
 
 /// The registry that rewritten images are pulled from.
 pub(super) const ECR: &str = "333333333333.dkr.ecr.eu-central-1.amazonaws.com";
@@ -33,6 +38,7 @@ pub(super) const ECR: &str = "333333333333.dkr.ecr.eu-central-1.amazonaws.com";
 pub(super) struct Server {
     pub(super) admission: Arc<Admission>,
     pub(super) certificate: ServingCertificate,
+    pub(super) tls: Tls,
     /// What an API server would have in `caBundle`.
     pub(super) trusted: ArcSwap<String>,
     pub(super) address: SocketAddr,
@@ -55,17 +61,14 @@ impl Server {
         let listener = TcpListener::bind((host, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let certificate = ServingCertificate::default();
+        let tls = Tls::new(Arc::clone(&certificate));
         let (admission, shutdown) = (Arc::<Admission>::default(), CancellationToken::new());
-        let serving = serve(
-            listener,
-            Arc::clone(&admission),
-            Arc::clone(&certificate),
-            limits,
-            shutdown.clone(),
-        );
+        let serving = admission.server(&tls, limits);
+        let serving = serving.serve(listener, shutdown.clone());
         Self {
             admission,
             certificate,
+            tls,
             trusted: ArcSwap::default(),
             address,
             shutdown,
@@ -75,7 +78,12 @@ impl Server {
 
     /// Starts one that is ready.
     pub(super) async fn ready() -> Self {
-        let server = Self::start(Limits::default()).await;
+        Self::ready_with(Limits::default()).await
+    }
+
+    /// The same with these limits.
+    pub(super) async fn ready_with(limits: Limits) -> Self {
+        let server = Self::start(limits).await;
         server
             .admission
             .rules
@@ -89,32 +97,49 @@ impl Server {
         self.certificate.store(Some(Arc::new(certificate)));
     }
 
-    /// A TLS connection, as an API server makes it.
-    pub(super) async fn connect(&self, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+    /// What strangers need to know.
+    pub(super) fn target(&self) -> Target {
+        Target {
+            address: self.address,
+            review: review_of("nginx:1.27").into(),
+        }
+    }
+
+    /// What was counted, as Prometheus reads it.
+    pub(super) fn counted(&self) -> String {
+        let (mut registry, mut text) = (Metrics::default(), String::new());
+        self.admission.metrics.register(&mut registry);
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    pub(super) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(self.trusted.load().as_bytes()) {
             roots.add(certificate.unwrap()).unwrap();
         }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![alpn.to_vec()];
+        roots
+    }
+
+    /// A TLS connection, as an API server makes it.
+    pub(super) async fn connect(&self, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+        let config = config(self.roots()).with_no_client_auth();
         let stream = TcpStream::connect(self.address).await?;
-        let name = ServerName::try_from("127.0.0.1").unwrap();
-        TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
+        handshake(config, stream, alpn).await
     }
 
     /// A client on a connection of its own, by HTTP/1.1 as API servers call webhooks.
     pub(super) async fn client(&self) -> Client {
-        let stream = TokioIo::new(self.connect(b"http/1.1").await.unwrap());
-        let (sender, connection) = http1::handshake(stream).await.unwrap();
-        tokio::spawn(connection);
-        Client::One(sender)
+        Client::of(self.connect(b"http/1.1").await.unwrap()).await
+    }
+
+    /// The same from an address of loopback.
+    pub(super) async fn client_from(&self, address: IpAddr) -> Client {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address, 0).into()).unwrap();
+        let stream = socket.connect(self.address).await.unwrap();
+        let config = config(self.roots()).with_no_client_auth();
+        Client::of(handshake(config, stream, b"http/1.1").await.unwrap()).await
     }
 
     /// The same by HTTP/2.
@@ -127,6 +152,27 @@ impl Server {
     }
 }
 
+/// What an API server trusts; who it is itself is not said yet.
+pub(super) fn config(roots: RootCertStore) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+}
+
+pub(super) async fn handshake(
+    mut config: ClientConfig,
+    stream: TcpStream,
+    alpn: &[u8],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    config.alpn_protocols = vec![alpn.to_vec()];
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+}
+
 /// A connection to send requests on, one after the other.
 pub(super) enum Client {
     One(http1::SendRequest<Full<Bytes>>),
@@ -134,13 +180,27 @@ pub(super) enum Client {
 }
 
 impl Client {
+    /// One that speaks HTTP/1.1 on this connection.
+    pub(super) async fn of(stream: TlsStream<TcpStream>) -> Self {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self::One(sender)
+    }
+
     pub(super) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> hyper::Result<(StatusCode, Bytes)> {
+        // The connection may still be busy with the end of the last answer.
         let response = match self {
-            Self::One(sender) => sender.send_request(request).await?,
-            Self::Two(sender) => sender.send_request(request).await?,
+            Self::One(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+            Self::Two(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
         };
         let (head, body) = Response::into_parts(response);
         Ok((head.status, body.collect().await?.to_bytes()))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ecr_operator::domain::rewrite::Mode;
-use ecr_operator::webhook::Limits;
+use ecr_operator::server::Limits;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -21,6 +21,7 @@ pub struct Metrics {
     duration: Histogram,
     refusals: Family<RefusalLabels, Counter>,
     failed_handshakes: Counter,
+    evictions: Counter,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -54,6 +55,7 @@ impl Default for Metrics {
             duration: Histogram::new(exponential_buckets(16e-6, 2.0, 16)),
             refusals: Family::default(),
             failed_handshakes: Counter::default(),
+            evictions: Counter::default(),
         }
     }
 }
@@ -67,6 +69,7 @@ impl Metrics {
             duration,
             refusals,
             failed_handshakes,
+            evictions,
         } = self;
         registry.register(
             "ecr_operator_admission_reviews",
@@ -93,6 +96,11 @@ impl Metrics {
             "ecr_operator_admission_failed_handshakes",
             "TLS handshakes that failed, for instance with a client that does not trust our authority",
             failed_handshakes.clone(),
+        );
+        registry.register(
+            "ecr_operator_admission_evictions",
+            "Connections to the admission server that were closed because a limit was reached",
+            evictions.clone(),
         );
     }
 
@@ -128,6 +136,10 @@ impl Metrics {
 
     pub(super) fn handshake_failed(&self) {
         self.failed_handshakes.inc();
+    }
+
+    pub(super) fn evicted(&self) {
+        self.evictions.inc();
     }
 }
 

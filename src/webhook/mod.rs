@@ -3,6 +3,7 @@
 //! nothing yet answers nothing at all rather than "no rules".
 
 mod answer;
+mod clients;
 mod images;
 mod metrics;
 mod originals;
@@ -16,10 +17,11 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
+pub use clients::Unreadable;
 pub use metrics::Metrics;
 pub use review::{Outcome, Reviewed, Rules, Verb, review};
 pub use secrets::PullSecrets;
-pub use server::{Limits, ServingCertificate, serve};
+pub use server::{InvalidAuthorities, ServingCertificate, Tls};
 
 /// What every request is answered by: rules that are swapped under it, and counters.
 #[derive(Default)]
@@ -32,7 +34,7 @@ pub struct Admission {
 
 impl Admission {
     /// The answer to the review in `body` for `policy`, if there can be one.
-    fn answer(&self, policy: &str, body: &[u8]) -> Result<Vec<u8>, Unanswered> {
+    fn review(&self, policy: &str, body: &[u8]) -> Result<Vec<u8>, Unanswered> {
         let rules = self.rules.load();
         let rules = rules.as_deref().ok_or(Unanswered::NotLoaded)?;
         let begun = Instant::now();
@@ -42,7 +44,7 @@ impl Admission {
     }
 
     /// The answer to the review of a probe pod in `body`, if there can be one.
-    fn answer_probe(&self, body: &[u8]) -> Result<Vec<u8>, Unanswered> {
+    fn review_probe(&self, body: &[u8]) -> Result<Vec<u8>, Unanswered> {
         let rules = self.rules.load();
         let rules = rules.as_deref().ok_or(Unanswered::NotLoaded)?;
         probe::answer(rules, body).ok_or(Unanswered::NoReview)

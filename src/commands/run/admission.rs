@@ -2,6 +2,7 @@
 //! a Secret, and the webhook configuration from the leader. Every replica serves.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::runtime::events::Event;
 use kube::{Api, Client, Resource as _, ResourceExt as _};
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -31,12 +31,15 @@ use crate::controllers::{Context, tidings};
 use crate::desired::World;
 use crate::domain::facts::Facts;
 use crate::domain::rewrite::Table;
-use crate::webhook::{self, Admission, Limits, PullSecrets, Rules, ServingCertificate};
+use crate::server::{self, Limits};
+use crate::webhook::{self, Admission, PullSecrets, Rules, ServingCertificate, Tls};
 
 /// The Secret that keeps the certificates, as the chart's RBAC names it.
 const SECRET: &str = "ecr-operator-webhook";
 /// How often the age of the certificate is looked at.
 const CERTIFICATE_CHECK: Duration = Duration::from_mins(1);
+/// How often the authorities of clients are read.
+const CLIENTS_CHECK: Duration = Duration::from_secs(10);
 /// The port of the Service, as the chart has it.
 const SERVICE_PORT: u16 = 443;
 
@@ -44,6 +47,7 @@ const SERVICE_PORT: u16 = 443;
 pub(super) struct Parts {
     admission: Arc<Admission>,
     certificate: ServingCertificate,
+    tls: Tls,
     configurations: Api<MutatingWebhookConfiguration>,
     install: Install,
     keeper: Keeper,
@@ -82,9 +86,11 @@ impl Parts {
             endpoint,
             owner: None,
         };
+        let certificate = ServingCertificate::default();
         Self {
             admission: Arc::default(),
-            certificate: Arc::new(ArcSwapOption::empty()),
+            tls: Tls::new(Arc::clone(&certificate)),
+            certificate,
             configurations: Api::all(client.clone()),
             keeper: Keeper {
                 secrets: Api::namespaced(client.clone(), &args.namespace),
@@ -147,18 +153,20 @@ impl Parts {
         args: &Args,
         shutdown: CancellationToken,
     ) -> anyhow::Result<AbortOnDropHandle<()>> {
-        let listener = TcpListener::bind(args.webhook_listen).await;
+        let listener = server::listen(args.webhook_listen);
         let listener =
             listener.with_context(|| format!("listen for admission on {}", args.webhook_listen))?;
-        let (admission, certificate) = (Arc::clone(&self.admission), Arc::clone(&self.certificate));
-        let server = webhook::serve(
-            listener,
-            admission,
-            certificate,
-            Limits::default(),
-            shutdown,
-        );
+        if let Some(file) = &args.client_ca_file {
+            self.tls.require_clients_in(file).await?;
+        }
+        let server = self.admission.server(&self.tls, Limits::default());
+        let server = server.serve(listener, shutdown);
         Ok(AbortOnDropHandle::new(tokio::spawn(server)))
+    }
+
+    /// Keeps to the authorities of clients in `file`, as long as it is polled.
+    pub(super) async fn follow_clients(&self, file: &Path) {
+        self.tls.follow_clients_in(file, CLIENTS_CHECK).await;
     }
 
     /// Shows what the Secret keeps, as long as it is polled. A certificate that nobody renews ends

@@ -2,6 +2,7 @@
 //! is only what the process itself needs.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -26,6 +27,11 @@ pub struct Args {
     /// Where admission is served over TLS
     #[arg(long, default_value = "[::]:9443", value_name = "ADDR")]
     pub webhook_listen: SocketAddr,
+    /// PEM file of the authorities whose client certificates admission asks for. Without it every client
+    /// is answered. Give it when your API servers present one (AdmissionConfiguration; EKS presents
+    /// none). The file is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub client_ca_file: Option<PathBuf>,
     /// The Service that the API server reaches admission by
     #[arg(long, default_value = "ecr-operator", value_name = "NAME")]
     pub webhook_service: String,

@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
 use tokio::net::TcpListener;
-use tracing::warn;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use super::metrics::Metrics;
+use crate::server::{Event, Handler, Limits, Server, Transport};
 
 /// What this replica must have before it can serve.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -86,32 +88,81 @@ impl Readiness {
     }
 }
 
-/// Serves until dropped, so that a replica that is stopping still says so.
-pub(super) async fn serve(listener: TcpListener, readiness: Arc<Readiness>, metrics: Arc<Metrics>) {
-    let routes = Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .with_state(readiness)
-        .merge(
-            Router::new()
-                .route("/metrics", get(scrape))
-                .with_state(metrics),
-        );
-    if let Err(error) = axum::serve(listener, routes).await {
-        warn!(%error, "health is no longer served");
+/// What kubelets and Prometheus take, with room for a few more.
+const LIMITS: Limits = Limits {
+    handshake: Duration::ZERO,
+    first_request: Duration::from_secs(5),
+    idle: Duration::from_secs(120),
+    body: Duration::from_secs(1),
+    answer: Duration::from_secs(10),
+    body_bytes: 0,
+    bodies_bytes: 32 << 20,
+    connections: 128,
+    drain: Duration::ZERO,
+};
+
+/// What the health port answers by.
+pub(super) struct Health {
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) metrics: Metrics,
+}
+
+impl Health {
+    /// Serves until dropped, so that a replica that is stopping still says so.
+    pub(super) async fn serve(self, listener: TcpListener) {
+        let server = Server {
+            handler: Arc::new(self),
+            transport: Transport::Plain,
+            limits: LIMITS,
+        };
+        server.serve(listener, CancellationToken::new()).await;
+    }
+
+    fn ready(&self) -> Response<Bytes> {
+        let missing = self.readiness.missing();
+        if missing.is_empty() {
+            return text(StatusCode::OK, "ok\n");
+        }
+        let missing = format!("waiting for {}\n", missing.join("; "));
+        text(StatusCode::SERVICE_UNAVAILABLE, missing)
+    }
+
+    fn scrape(&self) -> Response<Bytes> {
+        const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        let mut response = text(StatusCode::OK, self.metrics.encode());
+        let content_type = HeaderValue::from_static(OPEN_METRICS);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response
     }
 }
 
-async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
-    let missing = readiness.missing();
-    if missing.is_empty() {
-        return "ok\n".into_response();
+impl Handler for Health {
+    fn accept(&self, head: &Parts) -> Result<(), StatusCode> {
+        match (head.uri.path(), &head.method) {
+            ("/healthz" | "/readyz" | "/metrics", &Method::GET | &Method::HEAD) => Ok(()),
+            ("/healthz" | "/readyz" | "/metrics", _) => Err(StatusCode::METHOD_NOT_ALLOWED),
+            _ => Err(StatusCode::NOT_FOUND),
+        }
     }
-    let text = format!("waiting for {}\n", missing.join("; "));
-    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+
+    fn answer(&self, head: &Parts, _: &[u8]) -> Result<Response<Bytes>, StatusCode> {
+        match head.uri.path() {
+            "/healthz" => Ok(text(StatusCode::OK, "ok\n")),
+            "/readyz" => Ok(self.ready()),
+            "/metrics" => Ok(self.scrape()),
+            _ => Err(StatusCode::NOT_FOUND),
+        }
+    }
+
+    fn count(&self, event: Event) {
+        debug!(?event, "health");
+    }
 }
 
-async fn scrape(State(metrics): State<Arc<Metrics>>) -> Response {
-    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], metrics.encode()).into_response()
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
 }

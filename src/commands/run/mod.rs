@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -32,6 +31,7 @@ use crate::controllers::{Context, facts, lifecycle_policy, tombstones, usage, wo
 use crate::desired::{Objects, World};
 use crate::domain::facts::Facts;
 use crate::ecr::{Sessions, Settings};
+use crate::server;
 
 mod admission;
 mod args;
@@ -41,7 +41,7 @@ mod metrics;
 pub use args::Args;
 
 use args::LogFormat;
-use health::{Gate, Readiness};
+use health::{Gate, Health, Readiness};
 use metrics::Metrics;
 
 /// How long admission is still served when the replica has said that it is no longer ready.
@@ -85,13 +85,14 @@ pub async fn operate(
     let readiness = Arc::new(Readiness::default());
     let admission = Arc::new(admission::Parts::new(args, &client, Arc::clone(&readiness)));
     let metrics = Metrics::of(&cx.meters, Arc::clone(&cx.sessions), admission.metrics());
-    let health = TcpListener::bind(args.health_listen).await;
-    let health = health.with_context(|| format!("listen for health on {}", args.health_listen))?;
-    tasks.spawn(health::serve(
-        health,
-        Arc::clone(&readiness),
-        Arc::new(metrics),
-    ));
+    let listener = server::listen(args.health_listen);
+    let listener =
+        listener.with_context(|| format!("listen for health on {}", args.health_listen))?;
+    let health = Health {
+        readiness: Arc::clone(&readiness),
+        metrics,
+    };
+    tasks.spawn(health.serve(listener));
     let serving = CancellationToken::new();
     let served = admission.serve(args, serving.clone()).await?;
 
@@ -173,6 +174,10 @@ fn follow(
     tasks.spawn(async move { usage::follow(using.client.clone(), &using.usage, resync).await });
     let showing = Arc::clone(admission);
     tasks.spawn(async move { showing.follow_certificate().await });
+    if let Some(file) = args.client_ca_file.clone() {
+        let admission = Arc::clone(admission);
+        tasks.spawn(async move { admission.follow_clients(&file).await });
+    }
 }
 
 /// One term: everything that writes. It stops where it stands when the term ends, since every step
