@@ -19,7 +19,7 @@ mod table;
 
 pub use pattern::{InvalidPattern, Pattern};
 pub use reason::Reason;
-pub use source::{InvalidSource, Source};
+pub use source::{InvalidSource, Source, registry_host};
 pub use table::{Compiled, Contested, Table};
 
 pub(super) use host::ecr_registry;

@@ -215,9 +215,9 @@ fn uses_of<'p>(image: &Reference<'p>) -> impl Iterator<Item = Use<'p>> + use<'p>
 impl<'p> Use<'p> {
     fn of(image: &Reference<'_>, what: What<'p>) -> Self {
         let (host, path) = place(image);
-        let registry = ecr_registry(host);
+        let registry = ecr_registry(&host);
         Self {
-            host: registry.map_or_else(|| host.to_owned(), |it| it.host()),
+            host: registry.map_or_else(|| host.into_owned(), |it| it.host()),
             repository: path.concat(),
             what,
         }

@@ -3,6 +3,7 @@
 
 use super::left::{Left, Reason};
 use crate::domain::reference::Reference;
+use crate::domain::rewrite::registry_host;
 
 /// Registries that are known by name: what names one of them and a path is taken for an image even
 /// without a tag.
@@ -262,7 +263,7 @@ pub(super) fn is_qualified(word: &str) -> bool {
     let Ok(image) = Reference::parse(word) else {
         return false;
     };
-    let host = image.domain();
+    let host = &*registry_host(&image);
     let known = HOSTS.contains(&host)
         || HOST_ENDINGS.iter().any(|it| host.ends_with(it))
         || host.contains(".dkr.ecr.");

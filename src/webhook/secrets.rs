@@ -15,9 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::wire::Pod;
 use crate::domain::reference::Reference;
-use crate::domain::rewrite::Credentials;
+use crate::domain::rewrite::{Credentials, registry_host};
 
-/// The hosts that each known pull secret is for, by namespace and name. Docker Hub's is `docker.io`.
+/// The hosts that each known pull secret is for, by namespace and name, as [`registry_host`] spells
+/// them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PullSecrets(pub BTreeMap<(String, String), BTreeSet<String>>);
 
@@ -51,10 +52,12 @@ impl PullSecrets {
 impl PodSecrets<'_> {
     /// What they are to `image`.
     pub(super) fn credentials(&self, image: &str) -> Credentials {
-        let covered =
-            |image: Reference<'_>| self.hosts.iter().any(|it| it.contains(image.domain()));
+        let covered = |image: &Reference<'_>| {
+            let host = registry_host(image);
+            self.hosts.iter().any(|it| it.contains(&*host))
+        };
         match Reference::parse(image) {
-            Ok(image) if covered(image) => Credentials::Covered,
+            Ok(image) if covered(&image) => Credentials::Covered,
             _ if self.unknown => Credentials::Unknown,
             _ => Credentials::NotCovered,
         }

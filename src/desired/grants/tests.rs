@@ -35,6 +35,7 @@ fn old_names_are_compared_as_references_are_read() {
         ("docker.io/library", "nginx"),
         ("docker.io/library/", "index.docker.io/library/nginx"),
         ("docker.io/", "acme/app"),
+        ("Quay.IO/org", "quay.io:443/org/app"),
         ("docker.io", "docker.io.evil.example/acme/app"),
         (
             "registry.old.example:5000/payments/",
@@ -60,6 +61,7 @@ fn old_names_are_compared_as_references_are_read() {
         docker.io/library nginx: true
         docker.io/library/ index.docker.io/library/nginx: true
         docker.io/ acme/app: true
+        Quay.IO/org quay.io:443/org/app: true
         docker.io docker.io.evil.example/acme/app: false
         registry.old.example:5000/payments/ registry.old.example:5000/payments/api: true
         registry.old.example:5000/payments/ registry.old.example/payments/api: false

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::DEFAULT_TAG;
 use super::source::{is_bare_host, place};
-use super::{DEFAULT_TAG, host};
 use crate::domain::reference::{self, Reference};
 
 /// An image, all images below a path (`quay.io/prometheus/*`), or one tag of an image.
@@ -91,7 +91,7 @@ impl FromStr for Pattern {
         let (host, path) = place(&image);
         let path = path.concat();
         Ok(Self {
-            host: host::canonical(host).to_owned(),
+            host: host.into_owned(),
             path: match below.and_then(|_| path.strip_suffix(ANYTHING)) {
                 Some(path) => Path::Below(path.to_owned()),
                 None => Path::Is(path),

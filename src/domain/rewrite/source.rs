@@ -1,5 +1,6 @@
 //! The name of an image without tag and digest, as rules name it: a host and a path, parsed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -66,7 +67,7 @@ impl FromStr for Source {
         }
         let (host, path) = place(&image);
         Ok(Self {
-            host: host.to_owned(),
+            host: host.into_owned(),
             path: path.concat(),
         })
     }
@@ -78,11 +79,18 @@ impl fmt::Display for Source {
     }
 }
 
+/// The one name of an image's registry: `quay.io` for `QUAY.IO` and `quay.io:443`, and `docker.io` for
+/// each of Docker Hub's hosts.
+pub fn registry_host<'a>(image: &Reference<'a>) -> Cow<'a, str> {
+    host::canonical(image.domain())
+}
+
 /// Where an image is: the one name of its registry, and its path there in two parts.
-pub(in crate::domain) fn place<'a>(image: &Reference<'a>) -> (&'a str, [&'a str; 2]) {
-    let host = host::canonical(image.domain());
+pub(in crate::domain) fn place<'a>(image: &Reference<'a>) -> (Cow<'a, str>, [&'a str; 2]) {
+    let host = registry_host(image);
     let repository = image.repository();
-    // The grammar implies library/ for two of Docker Hub's hosts; the third serves nothing else.
+    // The grammar implies library/ for two of Docker Hub's hosts, spelt in one way. Under any other
+    // name the registry serves nothing else.
     let implied = if host == DOCKER_HUB && !repository.written.contains('/') {
         "library/"
     } else {

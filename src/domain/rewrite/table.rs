@@ -135,9 +135,9 @@ impl Compiled {
             host.add_claim(claim);
         }
         for cache in caches {
-            let names: BTreeSet<&str> = cache.hosts.iter().map(|it| host::canonical(it)).collect();
+            let names: BTreeSet<_> = cache.hosts.iter().map(|it| host::canonical(it)).collect();
             for name in names {
-                let host = hosts.entry(name.to_owned()).or_default();
+                let host = hosts.entry(name.into_owned()).or_default();
                 host.caches.push(Cached::new(&cache));
             }
         }
@@ -202,7 +202,7 @@ impl Compiled {
         namespace: &str,
     ) -> Result<Candidate<'_>, Nowhere<'_>> {
         let (host, parts) = place(image);
-        let Some(host) = self.hosts.get(host) else {
+        let Some(host) = self.hosts.get(&*host) else {
             return Err(Nowhere::because(Reason::NoRule));
         };
         let Some(path) = Name::of(&parts) else {

@@ -105,6 +105,7 @@ fn docker_hub_is_one_registry_by_all_its_names() {
         "docker.io/library/nginx:2",
         "index.docker.io/library/nginx:3",
         "registry-1.docker.io/nginx:4",
+        "INDEX.docker.io:443/nginx:5",
     ];
     let usage = Usage::of_pods(&[pod("a/b", &names, None)]);
     let hub: Vec<_> = usage.at("docker.io").collect();

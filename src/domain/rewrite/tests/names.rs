@@ -51,14 +51,11 @@ fn only_the_very_host_is_matched() {
             "quay.io.evil.example/acme/app",
             "evil.example/quay.io/acme/app",
             "notquay.io/acme/app",
-            "quay.io:443/acme/app",
             "quay.io:8443/acme/app",
-            "Quay.io/acme/app",
             "quay.i/acme/app",
             "reg.example/a/b",
             "reg.example:50000/a/b",
             "docker.io.evil.example/library/nginx",
-            "docker.io:443/library/nginx",
             "localhost/nginx",
             "my_host.example/app",
             "ghcr.io/acme",
@@ -68,14 +65,11 @@ fn only_the_very_host_is_matched() {
             quay.io.evil.example/acme/app -> kept [NoRule]
             evil.example/quay.io/acme/app -> kept [NoRule]
             notquay.io/acme/app -> kept [NoRule]
-            quay.io:443/acme/app -> kept [NoRule]
             quay.io:8443/acme/app -> kept [NoRule]
-            Quay.io/acme/app -> kept [NoRule]
             quay.i/acme/app -> kept [NoRule]
             reg.example/a/b -> kept [NoRule]
             reg.example:50000/a/b -> kept [NoRule]
             docker.io.evil.example/library/nginx -> kept [NoRule]
-            docker.io:443/library/nginx -> kept [NoRule]
             localhost/nginx -> kept [NoRule]
             my_host.example/app -> kept [NoRule]
             ghcr.io/acme -> kept [NoRule]
@@ -85,9 +79,82 @@ fn only_the_very_host_is_matched() {
 }
 
 #[test]
+fn a_registry_has_one_host_however_it_is_spelt() {
+    check(
+        &[
+            "QUAY.IO/acme/app:1",
+            "quay.io:443/acme/app:1",
+            "Quay.io:0443/prometheus/node-exporter",
+            "quay.io:000443/acme/app:1",
+            "quay.io:80/acme/app:1",
+            "quay.io:8443/acme/app:1",
+            "quay.io./acme/app:1",
+            "registry.k8s.io:443/pause:3.10",
+            "Docker.IO/nginx",
+            "INDEX.DOCKER.IO/library/nginx",
+            "registry-1.docker.io:443/nginx",
+            "docker.io:443/acme/web:1",
+            "docker.io:5000/nginx",
+            "REG.example:5000/a/b",
+            "reg.example:05000/a/b",
+            "OLD.example:5000/shop/api:1",
+            "old.example:443/both:1",
+        ],
+        &expect![[r#"
+            QUAY.IO/acme/app:1 -> HOST/quay/acme/app:1 [PullThrough] by PullThroughRule quay
+            quay.io:443/acme/app:1 -> HOST/quay/acme/app:1 [PullThrough] by PullThroughRule quay
+            Quay.io:0443/prometheus/node-exporter -> kept [Excluded]
+            quay.io:000443/acme/app:1 -> kept [NoRule]
+            quay.io:80/acme/app:1 -> kept [NoRule]
+            quay.io:8443/acme/app:1 -> kept [NoRule]
+            quay.io./acme/app:1 -> kept [NotAReference]
+            registry.k8s.io:443/pause:3.10 -> HOST/pause:3.10 [PullThrough] by PullThroughRule k8s
+            Docker.IO/nginx -> HOST/docker-hub/library/nginx [PullThrough] by PullThroughRule hub
+            INDEX.DOCKER.IO/library/nginx -> HOST/docker-hub/library/nginx [PullThrough] by PullThroughRule hub
+            registry-1.docker.io:443/nginx -> HOST/docker-hub/library/nginx [PullThrough] by PullThroughRule hub
+            docker.io:443/acme/web:1 -> HOST/shop/web:1 [OwnRepository] by ImageRepository shop/web
+            docker.io:5000/nginx -> kept [NoRule]
+            REG.example:5000/a/b -> HOST/local/a/b [PullThrough] by PullThroughRule local
+            reg.example:05000/a/b -> HOST/local/a/b [PullThrough] by PullThroughRule local
+            OLD.example:5000/shop/api:1 -> HOST/shop/api:1 [OwnRepository] by ImageRepository shop/api
+            old.example:443/both:1 -> kept [ContestedClaim]
+        "#]],
+    );
+}
+
+#[test]
+fn a_host_is_spelt_in_one_way() {
+    for (written, canonical) in [
+        ("quay.io", "quay.io"),
+        ("Quay.IO:443", "quay.io"),
+        ("quay.io:00443", "quay.io"),
+        ("quay.io:80", "quay.io:80"),
+        ("reg.example:05000", "reg.example:5000"),
+        ("reg.example:0", "reg.example:0"),
+        ("reg.example:", "reg.example:"),
+        ("REGISTRY-1.docker.io:443", "docker.io"),
+        ("index.docker.io:5000", "index.docker.io:5000"),
+        ("[2001:DB8:0::1]", "[2001:db8::1]"),
+        ("[2001:db8::1]:443", "[2001:db8::1]"),
+        ("[2001:DB8::1]:5000", "[2001:db8::1]:5000"),
+        ("[none:]:5000", "[none:]:5000"),
+        // Runtimes speak plain HTTP to their own machine.
+        ("LocalHost:443", "localhost:443"),
+        ("127.0.0.1:443", "127.0.0.1:443"),
+        ("[0:0::1]:443", "[::1]:443"),
+        ("", ""),
+    ] {
+        assert_eq!(host::canonical(written), canonical, "{written}");
+        assert_eq!(host::canonical(canonical), canonical);
+    }
+}
+
+#[test]
 fn what_is_in_ecr_is_left_alone() {
     check(
         &[
+            "333333333333.DKR.ECR.eu-central-1.amazonaws.com/a",
+            "333333333333.dkr.ecr.eu-central-1.amazonaws.com:443/a",
             "333333333333.dkr.ecr.eu-central-1.amazonaws.com/docker-hub/library/nginx:1",
             "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/coredns:v1",
             "918309763551.dkr.ecr.cn-north-1.amazonaws.com.cn/eks/pause:3.5",
@@ -104,6 +171,8 @@ fn what_is_in_ecr_is_left_alone() {
             "111111111111.dkr.ecr.us-east-1.evil.amazonaws.com/a",
         ],
         &expect![[r#"
+            333333333333.DKR.ECR.eu-central-1.amazonaws.com/a -> kept [AlreadyEcr]
+            333333333333.dkr.ecr.eu-central-1.amazonaws.com:443/a -> kept [AlreadyEcr]
             333333333333.dkr.ecr.eu-central-1.amazonaws.com/docker-hub/library/nginx:1 -> kept [AlreadyEcr]
             602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/coredns:v1 -> kept [AlreadyEcr]
             918309763551.dkr.ecr.cn-north-1.amazonaws.com.cn/eks/pause:3.5 -> kept [AlreadyEcr]
