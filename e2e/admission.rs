@@ -9,4 +9,5 @@ mod fixture;
 mod health;
 mod listener;
 mod load;
+mod names;
 mod rotation;

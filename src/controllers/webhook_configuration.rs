@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
-    MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations,
-    ServiceReference, WebhookClientConfig,
+    MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
+    WebhookClientConfig,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference,
@@ -33,24 +33,6 @@ pub const PROBE: &str = "admission-probe.ecr-operator.dev";
 
 /// The label that the API server itself puts on every namespace, and lets nobody change.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
-
-/// Pods of the kubelet's own files run already.
-/// An error in a condition makes an API server pass the webhook by, so each is careful to have none.
-const NOT_A_MIRROR_POD: &str = "!has(object.metadata.annotations) || \
-    !('kubernetes.io/config.mirror' in object.metadata.annotations)";
-
-/// A pod whose images all come from ECR already has nothing to rewrite, and the cheapest request is
-/// the one that is never sent. Narrower than what the rewrite takes for ECR, so nothing is missed.
-const SOME_IMAGE_IS_FROM_ELSEWHERE: &str = r"
-[
-  object.spec.containers,
-  has(object.spec.initContainers) ? object.spec.initContainers : [],
-  has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers : []
-].exists(list, list.exists(it, has(it.image) && !it.image.matches(
-  '^[0-9]{12}[.]dkr[.]ecr[.][a-z0-9-]+[.]amazonaws[.]com([.]cn)?/')))
-|| (has(object.spec.volumes) && object.spec.volumes.exists(it,
-  has(it.image) && has(it.image.reference) && !it.image.reference.matches(
-  '^[0-9]{12}[.]dkr[.]ecr[.][a-z0-9-]+[.]amazonaws[.]com([.]cn)?/')))";
 
 /// Where the operator is installed, as far as its webhook goes.
 #[derive(Clone, Debug)]
@@ -167,10 +149,6 @@ fn webhook(
         .into_iter()
         .chain(ours.map(String::as_str));
     let opted_out = || none_of(REWRITE, [admission::OPTED_OUT]);
-    let condition = |name: &str, expression: &str| MatchCondition {
-        name: name.to_owned(),
-        expression: expression.trim().to_owned(),
-    };
     MutatingWebhook {
         name: format!("{policy}{SUFFIX}"),
         client_config: install.client_config(admission::path(policy), ca_bundle),
@@ -183,10 +161,10 @@ fn webhook(
             [none_of(NAMESPACE_NAME, exempt), opted_out()],
         )),
         object_selector: Some(and(pods, [opted_out()])),
-        match_conditions: Some(vec![
-            condition("not-a-mirror-pod", NOT_A_MIRROR_POD),
-            condition("some-image-is-from-elsewhere", SOME_IMAGE_IS_FROM_ELSEWHERE),
-        ]),
+        // An API server that gives a condition up, as for a name that takes it too long to look at,
+        // passes us by without a word. And the first condition costs it more than a call to us: it
+        // turns every pod into a tree for it.
+        match_conditions: None,
         match_policy: Some("Equivalent".to_owned()),
         failure_policy: Some("Ignore".to_owned()),
         timeout_seconds: Some(2),

@@ -2,6 +2,7 @@
 //! whatever it is asked about; all it ever does is to name an image differently. What it cannot
 //! read, or what it should not touch, stays as it is.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,6 +16,9 @@ use super::wire::{self, Pod, Request};
 use crate::domain::admission;
 use crate::domain::facts::Facts;
 use crate::domain::rewrite::{Asked, Compiled, Decision, Mode, PullPolicy, Reason, Table, decide};
+
+/// Bytes that are said of an image that stays as it is.
+const LONGEST_SHOWN: usize = 512;
 
 /// All that a review is decided by, loaded beforehand.
 #[derive(Clone, Debug)]
@@ -264,11 +268,24 @@ fn lines(findings: &[Finding<'_, '_>], rewritten: &str) -> BTreeMap<String, Stri
             } => {
                 format!("{} {rewritten} {target} [{reason}]", image.reference)
             }
-            Decision::Keep { reason, rule: _ } => format!("{} kept [{reason}]", image.reference),
+            Decision::Keep { reason, rule: _ } => {
+                format!("{} kept [{reason}]", shown(image.reference))
+            }
         };
         (image.field.to_string(), line)
     });
     lines.collect()
+}
+
+/// As much of a reference as is said of one that stays: a name may be as long as a request. What is
+/// rewritten has a repository's name.
+fn shown(reference: &str) -> Cow<'_, str> {
+    match reference.get(..reference.floor_char_boundary(LONGEST_SHOWN)) {
+        Some(beginning) if beginning.len() < reference.len() => {
+            format!("{beginning}… ({} bytes)", reference.len()).into()
+        }
+        _ => reference.into(),
+    }
 }
 
 /// What became of the images that were rewritten, a few of them, for whoever sent the pod. The API

@@ -48,6 +48,29 @@ fn garbage_is_allowed_where_it_has_a_uid() {
 }
 
 #[test]
+fn a_huge_name_is_not_repeated_and_hides_no_other() {
+    for name in [
+        format!("registry.example/{}", "a".repeat(1 << 20)),
+        format!("{}/app", "a.".repeat(1 << 19) + "example"),
+        format!("quay.io:{}443/app", "0".repeat(1 << 20)),
+        "é".repeat(1 << 19),
+    ] {
+        let containers = json!([
+            {"name": "huge", "image": name},
+            {"name": "app", "image": "nginx:1.27"},
+        ]);
+        let review = create(&pod(&containers)).to_string();
+        let answer = answer(&rewriting(), "prod", review.as_bytes());
+        let shown = show(&answer);
+        assert!(shown.len() < 2048, "{} bytes", shown.len());
+        assert!(
+            shown.contains("replace /spec/containers/1/image"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn depth_costs_no_stack() {
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let text = create(&app("nginx:1.27")).to_string();
