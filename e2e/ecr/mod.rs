@@ -2,11 +2,13 @@
 //! AWS is slow, silent or says no.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ecr_operator::domain::names::Registry as RegistryName;
 use ecr_operator::domain::{AccountId, Region, RepositoryName};
 use ecr_operator::ecr::{
-    AccessKey, Ambient, Endpoints, Identity, Priority, Registry, Sessions, Settings, Timeouts,
+    AccessKey, Ambient, Endpoints, Fence, Identity, Priority, Registry, Sessions, Settings,
+    Timeouts,
 };
 use ecr_operator::emulator::{Emulator, Options, Seed};
 
@@ -48,6 +50,7 @@ fn settings(emulator: &Emulator, account: &str) -> Settings {
             write: Timeouts::default().read,
             ..Timeouts::default()
         },
+        fence: Arc::new(Fence::always_open()),
         ..Settings::new("east".parse().unwrap())
     }
 }

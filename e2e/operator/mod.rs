@@ -15,6 +15,7 @@ mod edits;
 mod facts;
 mod identity;
 mod importing;
+mod leadership;
 mod life;
 mod lifecycle;
 mod newer;

@@ -1,12 +1,13 @@
 //! What a registry has only one of, and several have a part in: people, another cluster, and we.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ecr_operator::domain::owner::Owner;
 use ecr_operator::domain::registry::{self, Desired, Part, Record, Replication, sid};
 use ecr_operator::domain::repository::Management;
 use ecr_operator::ecr::{
-    AccessKey, Ambient, Endpoints, Identity, Registry, Sessions, Settings, Timeouts,
+    AccessKey, Ambient, Endpoints, Fence, Identity, Registry, Sessions, Settings, Timeouts,
 };
 use ecr_operator::emulator::{Effect, Entry, Outcome, Rule};
 use serde_json::{Value, json};
@@ -271,6 +272,7 @@ impl West {
                 write: Timeouts::default().read,
                 ..Timeouts::default()
             },
+            fence: Arc::new(Fence::always_open()),
             ..Settings::new("west".parse().unwrap())
         };
         let sessions = Sessions::new(settings).await;

@@ -6,13 +6,14 @@ use ecr_operator::emulator::{Effect, Rule};
 use serde_json::json;
 use tokio::time::{Duration, sleep, timeout};
 
+use super::leadership::{LEADS, WAITS};
 use super::scene::Scene;
 use super::{PATIENCE, PROD};
 
 pub(super) async fn one_writes_and_another_takes_over(scene: &Scene, first: Operator) {
-    shows(&first, "/metrics", "ecr_operator_leader 1").await;
+    shows(&first, "/metrics", LEADS).await;
     let second = a_replica_says_what_it_waits_for(scene).await;
-    shows(&second, "/metrics", "ecr_operator_leader 0").await;
+    shows(&second, "/metrics", WAITS).await;
     shows(&second, "/metrics", "ecr_operator_usage_pods{} ").await;
 
     let before = creations(&first).await;
@@ -29,7 +30,7 @@ pub(super) async fn one_writes_and_another_takes_over(scene: &Scene, first: Oper
         .repository("lease/two", json!({"environments": ["dev"]}))
         .await;
     scene.ready("lease/two").await;
-    shows(&second, "/metrics", "ecr_operator_leader 1").await;
+    shows(&second, "/metrics", LEADS).await;
     assert_eq!(creations(&second).await, 1, "now it does");
     scene.is_quiet().await;
 }

@@ -4,16 +4,27 @@
 //! Another holder's lease has expired when *we* have seen it unchanged for its whole duration by
 //! our own monotonic clock; its `renewTime` is never compared with a wall clock, so that skew
 //! between nodes cannot make two leaders. Every update carries the `resourceVersion` that was read:
-//! a conflict means that another replica was faster.
+//! a conflict means that another replica was faster. Each renewal moves the [`Fence`], so that a
+//! holder that was stopped, by a debugger or a node that hangs, writes nothing when it goes on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Resource as _;
 use kube::api::{Api, PostParams};
+use kube::runtime::events::Recorder;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+
+use super::tidings;
+use crate::ecr::{Fence, Uptime};
+
+/// What another holder declares is believed up to so many times our own duration. A longer one would
+/// keep every replica from leading, for ever where it is absurd.
+const LONGEST: u32 = 2;
 
 /// How long things last. A call to AWS is bounded below `duration - renew_deadline`, so that a call
 /// begun in the last moment of a term has ended when the next one begins.
@@ -37,6 +48,9 @@ impl Default for Timing {
     }
 }
 
+/// The duration in seconds that stands on a lease which was given back.
+const GIVEN_BACK: i32 = 1;
+
 /// A candidate for one lease.
 pub struct Candidate {
     /// Leases of the operator's own namespace.
@@ -47,12 +61,64 @@ pub struct Candidate {
     pub identity: String,
     /// How long things last.
     pub timing: Timing,
+    /// Open while we hold the lease.
+    pub fence: Arc<Fence>,
+    /// Publishes what is wrong with the lease, whoever holds it: its client passes no fence.
+    pub recorder: Recorder,
 }
 
-/// What was last seen of somebody's lease, and when by our clock.
+/// What was last seen of the lease, and when by our clock.
 struct Seen {
-    resource_version: Option<String>,
+    lease: Version,
     at: Instant,
+}
+
+/// One state of the lease, by which a change is noticed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Version {
+    /// It was not looked at yet.
+    Unknown,
+    /// It was there before and is gone. Its holder may not know yet.
+    Vanished,
+    /// It is there, as of this `resourceVersion`.
+    Of(Option<String>),
+}
+
+impl Seen {
+    fn nothing() -> Self {
+        Self {
+            lease: Version::Unknown,
+            at: Instant::now(),
+        }
+    }
+
+    /// Takes in what is there now; returns whether it is another than before.
+    fn take(&mut self, lease: Version) -> bool {
+        let changed = self.lease != lease;
+        if changed {
+            *self = Self {
+                lease,
+                at: Instant::now(),
+            };
+        }
+        changed
+    }
+}
+
+/// When a term began or was last renewed, by the clocks that its end is measured with.
+#[derive(Clone, Copy)]
+struct Renewed {
+    at: Instant,
+    uptime: Uptime,
+}
+
+impl Renewed {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            uptime: Uptime::now(),
+        }
+    }
 }
 
 impl Candidate {
@@ -64,25 +130,23 @@ impl Candidate {
         shutdown: &CancellationToken,
         mut term: impl AsyncFnMut(CancellationToken),
     ) {
-        let mut seen = Seen {
-            resource_version: None,
-            at: Instant::now(),
-        };
+        let mut seen = Seen::nothing();
         while !shutdown.is_cancelled() {
-            let attempted = Instant::now();
+            // Others count from when it arrives; we count from before it was sent.
+            let attempted = Renewed::now();
             match timeout(self.timing.retry, self.acquire(&mut seen)).await {
                 Ok(Ok(Some(lease))) => {
                     info!(lease = %self.name, identity = %self.identity, "leading");
                     let token = shutdown.child_token();
+                    self.open(attempted);
                     let keep = self.keep(lease, attempted, &token);
                     // Both run to their end: the term must have stopped writing before we let go.
                     let ((), last) = tokio::join!(term(token.clone()), keep);
+                    self.fence.close();
                     info!(lease = %self.name, "no longer leading");
                     self.release(last).await;
-                    seen = Seen {
-                        resource_version: None,
-                        at: Instant::now(),
-                    };
+                    // Should it be gone when we look next, somebody may have held it since.
+                    seen.take(Version::Of(None));
                 }
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => warn!(%error, lease = %self.name, "could not look at the lease"),
@@ -98,6 +162,9 @@ impl Candidate {
     /// Takes the lease if it is free, expired or ours; `None` while another holds it.
     async fn acquire(&self, seen: &mut Seen) -> kube::Result<Option<Lease>> {
         let Some(lease) = self.api.get_opt(&self.name).await? else {
+            if !self.may_create(seen) {
+                return Ok(None);
+            }
             let metadata = ObjectMeta {
                 name: Some(self.name.clone()),
                 ..ObjectMeta::default()
@@ -110,8 +177,8 @@ impl Candidate {
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
-        let free = holder.is_empty() || holder == self.identity;
-        if !free && !self.has_expired(&lease, &spec, seen) {
+        let expired = self.has_expired(&lease, seen).await;
+        if holder != self.identity && !was_given_back(&spec) && !expired {
             debug!(holder, "another replica leads");
             return Ok(None);
         }
@@ -126,41 +193,85 @@ impl Candidate {
         )
     }
 
-    fn has_expired(&self, lease: &Lease, spec: &LeaseSpec, seen: &mut Seen) -> bool {
-        if seen.resource_version != lease.metadata.resource_version {
-            seen.resource_version
-                .clone_from(&lease.metadata.resource_version);
-            seen.at = Instant::now();
+    /// Whether a lease that is not there may be created. One that was there and was deleted is waited
+    /// for like one that is held: its holder finds out only when it renews next. Who has never seen
+    /// one creates it at once: this is a first start, or the holder finds out within [`Timing::retry`].
+    fn may_create(&self, seen: &mut Seen) -> bool {
+        if seen.lease == Version::Unknown {
+            return true;
         }
-        let declared = spec
-            .lease_duration_seconds
-            .and_then(|it| u64::try_from(it).ok());
-        let duration = declared.map_or(self.timing.duration, Duration::from_secs);
-        seen.at.elapsed() > duration
+        if seen.take(Version::Vanished) {
+            warn!(lease = %self.name, "the lease was deleted: waiting for its holder to stop");
+        }
+        seen.at.elapsed() > self.timing.duration
+    }
+
+    async fn has_expired(&self, lease: &Lease, seen: &mut Seen) -> bool {
+        let ours = self.timing.duration;
+        let spec = lease.spec.as_ref();
+        let declared = spec.and_then(|it| it.lease_duration_seconds);
+        let declared = declared.and_then(|it| u64::try_from(it).ok());
+        let declared = Duration::from_secs(declared.unwrap_or_default());
+        // Shorter than ours is no promise of whoever runs this program, longer is somebody's mistake.
+        let believed = declared.clamp(ours, ours * LONGEST);
+        let changed = seen.take(Version::Of(lease.metadata.resource_version.clone()));
+        if changed && declared > believed {
+            self.report_duration(lease, declared, believed).await;
+        }
+        seen.at.elapsed() > believed
+    }
+
+    async fn report_duration(&self, lease: &Lease, declared: Duration, believed: Duration) {
+        let spec = lease.spec.as_ref();
+        let holder = spec.and_then(|it| it.holder_identity.as_deref());
+        let note = format!(
+            "{} declares {} s for it, which keeps every replica from leading: {} s are waited for",
+            holder.unwrap_or("nobody"),
+            declared.as_secs(),
+            believed.as_secs(),
+        );
+        warn!(lease = %self.name, note, "the duration of the lease is absurd");
+        let event = tidings::warning("LeaseDurationTooLong", "Acquire", &note);
+        let about = lease.object_ref(&());
+        let published = self.recorder.publish(&event, &about);
+        match timeout(self.timing.retry, published).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "the event is not published"),
+            Err(_) => debug!("the API server did not take the event in time"),
+        }
+    }
+
+    /// Opens the fence for as long as a renewal of this moment lasts.
+    fn open(&self, renewed: Renewed) {
+        self.fence
+            .open_until(renewed.uptime + self.timing.renew_deadline);
     }
 
     /// Renews until the term is over; cancels `token` when no renewal has succeeded in time.
     /// Returns the lease as last written.
-    async fn keep(&self, mut lease: Lease, taken_at: Instant, token: &CancellationToken) -> Lease {
-        let mut renewed = taken_at;
+    async fn keep(&self, mut lease: Lease, taken: Renewed, token: &CancellationToken) -> Lease {
+        let mut renewed = taken;
         loop {
             tokio::select! {
                 () = sleep(self.timing.retry) => {}
                 () = token.cancelled() => return lease,
             }
-            let deadline = renewed + self.timing.renew_deadline;
-            // The renewal counts from when it was sent: others count from when it arrived.
-            let sent = Instant::now();
+            let deadline = renewed.at + self.timing.renew_deadline;
+            let sent = Renewed::now();
             match tokio::time::timeout_at(deadline, self.renew(&lease)).await {
-                Ok(Ok(next)) => (lease, renewed) = (next, sent),
+                Ok(Ok(next)) => {
+                    (lease, renewed) = (next, sent);
+                    self.open(renewed);
+                }
                 Ok(Err(error)) if is_lost(&error) => {
-                    warn!(%error, "the lease was taken by another");
+                    warn!(%error, "the lease was taken by another, or deleted");
+                    self.fence.close();
                     token.cancel();
                 }
                 Ok(Err(error)) => debug!(%error, "renewal will be tried again"),
                 Err(_) => {}
             }
-            if renewed.elapsed() >= self.timing.renew_deadline {
+            if renewed.at.elapsed() >= self.timing.renew_deadline {
                 warn!("the lease could not be renewed in time: stopping");
                 token.cancel();
             }
@@ -180,7 +291,7 @@ impl Candidate {
     async fn release(&self, lease: Lease) {
         let spec = LeaseSpec {
             holder_identity: Some(String::new()),
-            lease_duration_seconds: Some(1),
+            lease_duration_seconds: Some(GIVEN_BACK),
             ..lease.spec.unwrap_or_default()
         };
         let lease = Lease {
@@ -218,6 +329,18 @@ impl Candidate {
             ..LeaseSpec::default()
         }
     }
+}
+
+/// Whether nobody holds the lease: it was given back at the end of a term, or never held. A holder
+/// that a hand took out of a lease may not know it yet, so its duration is waited for.
+fn was_given_back(spec: &LeaseSpec) -> bool {
+    let LeaseSpec {
+        holder_identity,
+        lease_duration_seconds,
+        ..
+    } = spec;
+    holder_identity.as_deref().unwrap_or_default().is_empty()
+        && lease_duration_seconds.is_none_or(|it| it == GIVEN_BACK)
 }
 
 /// A conflict is not an error: another replica was faster, and we go on waiting.

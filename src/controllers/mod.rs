@@ -23,6 +23,7 @@ pub mod condition;
 pub mod driver;
 pub mod environment_account;
 pub mod facts;
+pub mod fenced_client;
 pub mod finalizer;
 pub mod image_admission_policy;
 pub mod image_repository;

@@ -58,6 +58,8 @@ pub fn of_error(kind: ErrorKind) -> (Reason, Cure, Retry) {
         ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::NotEmpty => {
             (Reason::Progressing, Cure::Time, Retry::BackingOff)
         }
+        // Never shown: who does not lead writes no status either. The next leader goes on.
+        ErrorKind::NotLeading => (Reason::Progressing, Cure::Time, Retry::BackingOff),
         ErrorKind::Unexpected => (Reason::Failed, Cure::Time, Retry::BackingOff),
     }
 }

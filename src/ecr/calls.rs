@@ -168,7 +168,8 @@ impl ClassifyRetry for NotWhenThrottled {
     }
 }
 
-fn operation(config: &ConfigBag) -> Option<Operation> {
+/// The operation that a call under way is of, if it is one that we make.
+pub(super) fn operation(config: &ConfigBag) -> Option<Operation> {
     Operation::named(config.load::<Metadata>()?.name())
 }
 

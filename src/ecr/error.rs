@@ -9,6 +9,7 @@ use aws_sdk_ecr::config::http::HttpResponse;
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 
+use super::fence::TermOver;
 use super::operation::{Operation, words};
 use crate::domain;
 
@@ -57,6 +58,8 @@ words!(
         Unavailable,
         /// Not called: the registry does not answer at present.
         Refused,
+        /// Not sent: this replica does not hold the lease, or no longer.
+        NotLeading,
         /// None of the above.
         Unexpected,
     }
@@ -88,7 +91,9 @@ impl Error {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        let (kind, code, message) = if let Some(denied) = assume_role_failure(error) {
+        let (kind, code, message) = if let Some(over) = fenced(error) {
+            (ErrorKind::NotLeading, String::new(), over.to_string())
+        } else if let Some(denied) = assume_role_failure(error) {
             of_assume_role(denied)
         } else if error.as_service_error().is_none() && names_credentials(error) {
             let message = "no credentials: the default chain found none".to_owned();
@@ -116,7 +121,7 @@ where
         error,
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_)
     );
-    silent && assume_role_failure(error).is_none()
+    silent && assume_role_failure(error).is_none() && fenced(error).is_none()
 }
 
 fn of_answer<E: ProvideErrorMetadata>(
@@ -180,6 +185,7 @@ fn of_assume_role(error: &SdkError<AssumeRoleError, HttpResponse>) -> (ErrorKind
         | ErrorKind::Kms
         | ErrorKind::Unavailable
         | ErrorKind::Refused
+        | ErrorKind::NotLeading
         | ErrorKind::Unexpected => (kind, code, message),
     }
 }
@@ -251,6 +257,11 @@ pub(super) fn is_throttling(code: &str) -> bool {
 fn assume_role_failure<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> Option<&'a SdkError<AssumeRoleError, HttpResponse>> {
+    chain(error).find_map(|it| it.downcast_ref())
+}
+
+/// What stopped the call on this side: the end of the leader's term.
+fn fenced<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a TermOver> {
     chain(error).find_map(|it| it.downcast_ref())
 }
 

@@ -9,6 +9,7 @@ mod breaker;
 mod calls;
 mod documents;
 mod error;
+mod fence;
 mod gate;
 mod images;
 mod limiter;
@@ -30,6 +31,7 @@ mod templates;
 
 pub use calls::{Answer, Count};
 pub use error::{Error, ErrorKind};
+pub use fence::{Fence, TermOver, Uptime};
 pub use gate::Health;
 pub use limiter::{Pace, Priority};
 pub use operation::Operation;

@@ -128,6 +128,58 @@ words!(
 );
 
 impl Operation {
+    /// Whether it changes what is in AWS. Fetching an image through a cache does not count: the cache
+    /// does the same for any node that pulls it.
+    pub(super) fn changes(self) -> bool {
+        match self {
+            Self::CreateRepository
+            | Self::DeleteRepository
+            | Self::PutImageTagMutability
+            | Self::PutImageScanningConfiguration
+            | Self::SetRepositoryPolicy
+            | Self::DeleteRepositoryPolicy
+            | Self::PutLifecyclePolicy
+            | Self::DeleteLifecyclePolicy
+            | Self::TagResource
+            | Self::UntagResource
+            | Self::CreatePullThroughCacheRule
+            | Self::UpdatePullThroughCacheRule
+            | Self::CreateRepositoryCreationTemplate
+            | Self::UpdateRepositoryCreationTemplate
+            | Self::DeleteRepositoryCreationTemplate
+            | Self::PutReplicationConfiguration
+            | Self::PutRegistryScanningConfiguration
+            | Self::PutSigningConfiguration
+            | Self::DeleteSigningConfiguration
+            | Self::PutRegistryPolicy
+            | Self::DeleteRegistryPolicy
+            | Self::PutAccountSetting
+            | Self::RegisterPullTimeUpdateExclusion
+            | Self::DeregisterPullTimeUpdateExclusion => true,
+            Self::GetCallerIdentity
+            | Self::SimulatePrincipalPolicy
+            | Self::GetResources
+            | Self::DescribeRepositories
+            | Self::ListTagsForResource
+            | Self::GetRepositoryPolicy
+            | Self::GetLifecyclePolicy
+            | Self::StartLifecyclePolicyPreview
+            | Self::GetLifecyclePolicyPreview
+            | Self::ListImages
+            | Self::DescribeImages
+            | Self::BatchGetImage
+            | Self::DescribePullThroughCacheRules
+            | Self::ValidatePullThroughCacheRule
+            | Self::DescribeRepositoryCreationTemplates
+            | Self::DescribeRegistry
+            | Self::GetRegistryScanningConfiguration
+            | Self::GetSigningConfiguration
+            | Self::GetRegistryPolicy
+            | Self::GetAccountSetting
+            | Self::ListPullTimeUpdateExclusions => false,
+        }
+    }
+
     /// The operation of this AWS name, if it is one that we make.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|it| it.as_str() == name)

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::calls::{Attempts, NotWhenThrottled};
 use super::error::{Error, ErrorKind};
+use super::fence::Fenced;
 use super::gate::Gate;
 use super::operation::Operation;
 use super::sessions::Identity;
@@ -74,6 +75,7 @@ impl Session {
             timeouts,
             ambient: _,
             pace: _,
+            fence,
         } = settings;
         // An endpoint in the shared configuration would reach every service: each gets its own.
         let of_region = base
@@ -95,7 +97,8 @@ impl Session {
         let ecr = aws_sdk_ecr::config::Builder::from(&ecr)
             .retry_partition(partition.clone())
             .retry_classifier(NotWhenThrottled)
-            .interceptor(Attempts(gate.clone()));
+            .interceptor(Attempts(gate.clone()))
+            .interceptor(Fenced(Arc::clone(fence)));
         let write = timeout_config(timeouts, timeouts.write);
         let write = ecr.clone().timeout_config(write).build();
         let tagging = with_endpoint(&config, endpoints.tagging.as_deref());

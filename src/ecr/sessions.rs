@@ -259,6 +259,7 @@ fn is_refusal(kind: ErrorKind) -> bool {
         | ErrorKind::Kms
         | ErrorKind::Unavailable
         | ErrorKind::Refused
+        | ErrorKind::NotLeading
         | ErrorKind::Unexpected => false,
     }
 }

@@ -2,8 +2,10 @@
 //! long a call may take. None of it can be said by an object in the cluster.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::fence::Fence;
 use super::limiter::Pace;
 use crate::domain::names::ClusterId;
 
@@ -20,10 +22,13 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How fast a registry may be called.
     pub pace: Pace,
+    /// Until when anything may be changed.
+    pub fence: Arc<Fence>,
 }
 
 impl Settings {
-    /// The settings of a cluster that talks to AWS itself under the pod's own identity.
+    /// The settings of a cluster that talks to AWS itself under the pod's own identity. Its fence is
+    /// closed: whoever changes something opens it.
     pub fn new(cluster: ClusterId) -> Self {
         Self {
             cluster,
@@ -31,6 +36,7 @@ impl Settings {
             ambient: Ambient::DefaultChain,
             timeouts: Timeouts::default(),
             pace: Pace::default(),
+            fence: Arc::default(),
         }
     }
 }

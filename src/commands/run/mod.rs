@@ -22,6 +22,7 @@ use crate::commands::rights;
 use crate::controllers::checks::Checks;
 use crate::controllers::driver::drive;
 use crate::controllers::environment_account::preflight;
+use crate::controllers::fenced_client::fenced;
 use crate::controllers::lease::{Candidate, Timing};
 use crate::controllers::meters::Meters;
 use crate::controllers::stores::Stores;
@@ -30,7 +31,7 @@ use crate::controllers::wakes::{Kind, Wakes};
 use crate::controllers::{Context, facts, lifecycle_policy, tombstones, usage, world};
 use crate::desired::{Objects, World};
 use crate::domain::facts::Facts;
-use crate::ecr::{Sessions, Settings};
+use crate::ecr::{Fence, Sessions, Settings};
 use crate::server;
 
 mod admission;
@@ -78,6 +79,13 @@ pub async fn operate(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
     args.check()?;
+    let fence = Arc::new(Fence::default());
+    let unfenced = client.clone();
+    let client = fenced(client, Arc::clone(&fence));
+    let settings = Settings {
+        fence: Arc::clone(&fence),
+        ..settings
+    };
     let mut tasks = JoinSet::new();
     let woken = Arc::new(Notify::new());
     let cx = Arc::new(context(args, &client, settings).await);
@@ -102,10 +110,12 @@ pub async fn operate(
     }
     follow(args, &cx, (stores.clone(), woken), &admission, &mut tasks);
     let candidate = Candidate {
-        api: Api::namespaced(client, &args.namespace),
+        api: Api::namespaced(unfenced.clone(), &args.namespace),
         name: rights::NAME.to_owned(),
         identity: args.identity.clone(),
         timing: Timing::default(),
+        fence,
+        recorder: recorder(args, &unfenced),
     };
     let periods = Periods {
         registry: args.sweep_period,
@@ -229,15 +239,19 @@ async fn lead(
     cx.meters.lifecycle.clear();
 }
 
-async fn context(args: &Args, client: &Client, settings: Settings) -> Context {
+fn recorder(args: &Args, client: &Client) -> Recorder {
     let reporter = Reporter {
         controller: rights::NAME.to_owned(),
         instance: Some(args.identity.clone()),
     };
+    Recorder::new(client.clone(), reporter)
+}
+
+async fn context(args: &Args, client: &Client, settings: Settings) -> Context {
     let meters = Arc::new(Meters::default());
     Context {
         client: client.clone(),
-        recorder: Recorder::new(client.clone(), reporter),
+        recorder: recorder(args, client),
         sessions: Arc::new(Sessions::new(settings).await),
         world: Arc::new(ArcSwap::from_pointee(World::new(
             args.cluster_id.clone(),
