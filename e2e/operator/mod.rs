@@ -13,6 +13,7 @@ mod deletion;
 mod drift;
 mod edits;
 mod facts;
+mod future;
 mod identity;
 mod importing;
 mod leadership;

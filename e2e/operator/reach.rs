@@ -177,7 +177,7 @@ pub(super) async fn with_the_last_policy_the_webhook_goes(scene: &Scene) {
     scene.gone(WEBHOOK).await;
 }
 
-async fn reached(scene: &Scene, operator: &Operator) {
+pub(super) async fn reached(scene: &Scene, operator: &Operator) {
     scene.waits(POLICY, "condition=AdmissionReachable").await;
     shows(operator, "/metrics", "ecr_operator_admission_reachable{} 1").await;
 }
@@ -208,7 +208,7 @@ async fn nothing_is_written_while_nothing_changes(scene: &Scene, operator: &Oper
 }
 
 /// How many probes came through.
-async fn probes(operator: &Operator) -> u64 {
+pub(super) async fn probes(operator: &Operator) -> u64 {
     const REACHED: &str = "ecr_operator_admission_probes_total{outcome=\"Reached\"} ";
     let metrics = get(&operator.health, "/metrics").await.unwrap();
     let counted = metrics.lines().find_map(|it| it.strip_prefix(REACHED));

@@ -2,7 +2,7 @@
 //! builds to ECR.
 
 use super::scene::Scene;
-use super::{permissions, reach};
+use super::{future, permissions, reach};
 use crate::rights::{self, Story};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,6 +16,7 @@ async fn what_would_fail_later_is_told_before() {
     permissions::what_a_role_lacks_is_named_with_the_policy_to_add(&scene).await;
     permissions::where_iam_may_not_be_asked_the_reads_themselves_tell(&scene).await;
     reach::certificates_that_are_no_good_are_made_anew(&scene, &operator).await;
+    future::certificates_of_a_clock_that_was_ahead_are_replaced(&scene, &operator).await;
     reach::webhook_that_is_edited_is_repaired_and_reported(&scene, &operator).await;
     reach::with_the_last_policy_the_webhook_goes(&scene).await;
     rights::check(Story::Told, &scene.stage);

@@ -15,6 +15,8 @@ use kube::runtime::{WatchStreamExt, watcher};
 use rustls::sign::CertifiedKey;
 use tracing::{info, warn};
 
+use super::dated::{self, Dated};
+
 mod issue;
 mod plan;
 mod store;
@@ -45,7 +47,7 @@ pub enum Error {
         /// Its name.
         name: String,
         /// What the API server said.
-        source: kube::Error,
+        source: dated::Error,
     },
     /// The Secret could not be written, for instance since another replica was faster.
     #[error("write Secret {name}")]
@@ -57,7 +59,18 @@ pub enum Error {
     },
     /// A certificate could not be made.
     #[error("issue a certificate")]
-    Issue(#[from] rcgen::Error),
+    Issue(#[source] rcgen::Error),
+    /// One clock is wrong, so nothing is issued: a certificate of the wrong time would be worth nothing.
+    #[error(
+        "issue no certificate: it is {ours} here and {theirs} at the API server; correct the clock \
+         that is wrong"
+    )]
+    Contradicted {
+        /// Our clock.
+        ours: Timestamp,
+        /// The API server's.
+        theirs: Timestamp,
+    },
 }
 
 /// What a replica has to show.
@@ -70,16 +83,29 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Whether more than a tenth of its life is left. Where less is, rotation is broken, and the
-    /// replica should not be ready.
-    pub fn is_healthy(&self, now: Timestamp) -> bool {
-        now < self.term.last_tenth()
+    /// Why the replica should not be ready at `now`: API servers do not accept the certificate yet, or
+    /// rotation is broken, so that less than a tenth of its life is left. `None`: it is good.
+    pub fn defect(&self, now: Timestamp) -> Option<String> {
+        let Term { issued, until } = self.term;
+        if now < self.term.last_tenth() && self.term.is_good(now) {
+            return None;
+        }
+        Some(match now < issued {
+            true => format!(
+                "it was issued at {issued}, which is still to come: a clock was ahead, here it is {now}"
+            ),
+            false => format!("it ends at {until} and nobody has renewed it"),
+        })
     }
 }
 
 /// Takes the next step of the rotation, if one is due at `now`: one write at most. `trusted_since`
 /// says when the newest authority of a store was first seen in every `caBundle`. Returns the store
 /// as it is kept, and when to come again. Only the leader may call this.
+///
+/// # Errors
+/// When the Secret cannot be read or written, or the API server's clock contradicts `now`: then
+/// nothing is issued.
 pub async fn settle(
     keeper: &Keeper,
     trusted_since: impl Fn(&Store) -> Option<Timestamp>,
@@ -91,22 +117,35 @@ pub async fn settle(
         names,
         lifetimes,
     } = keeper;
-    let found = secrets.get_opt(name).await;
-    let found = found.map_err(|source| Error::Read {
+    let client = secrets.clone().into_client();
+    let found = dated::get::<Secret>(&client, secrets.resource_url(), name);
+    let Dated {
+        object: found,
+        date: theirs,
+    } = found.await.map_err(|source| Error::Read {
         name: name.clone(),
         source,
     })?;
-    let (step, store) = match found.as_ref().map(read) {
-        Some(Ok(store)) => match plan(&store, names, trusted_since(&store), now, lifetimes) {
-            Step::Wait(until) => return Ok((store, until)),
-            step => (Some(step), store.take(step, names, now, lifetimes)?),
+    let kept = found.as_ref().map(read);
+    let step = match &kept {
+        Some(Ok(store)) => match plan(store, names, trusted_since(store), now, lifetimes) {
+            Step::Wait(until) => return Ok((store.clone(), until)),
+            step => Some(step),
         },
         Some(Err(error)) => {
-            warn!(%error, secret = name, "the certificates are no good and are made anew");
-            (None, Store::issue(names, now, lifetimes)?)
+            warn!(%error, secret = name, "the certificates are unusable: others are issued");
+            None
         }
-        None => (None, Store::issue(names, now, lifetimes)?),
+        None => None,
     };
+    if !dated::agree(now, theirs) {
+        return Err(Error::Contradicted { ours: now, theirs });
+    }
+    let store = match (kept, step) {
+        (Some(Ok(store)), Some(step)) => store.take(step, names, now, lifetimes),
+        (None | Some(_), _) => Store::issue(names, now, lifetimes),
+    };
+    let store = store.map_err(Error::Issue)?;
     write(keeper, found, &store).await?;
     info!(?step, secret = name, until = %store.serving.term.until, "certificates written");
     Ok((store, now))
@@ -137,7 +176,7 @@ pub async fn follow(keeper: &Keeper, show: impl Fn(Shown)) {
 fn shown(store: &Store) -> Result<Shown, Unusable> {
     Ok(Shown {
         certificate: Arc::new(store.certified_key()?),
-        term: store.serving.term,
+        term: store.served(),
     })
 }
 

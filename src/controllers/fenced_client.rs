@@ -1,5 +1,5 @@
-//! The leader's way to the API server. What changes anything there passes the same
-//! [`Fence`] as writes to AWS, so no part of the program can forget to ask.
+//! The leader's way to the API server. What changes anything there passes the same [`Fence`] as writes
+//! to AWS, so no part of the program can forget to ask.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tower::BoxError;
 use crate::ecr::Fence;
 
 /// A client that sends what only reads, and the rest while `fence` is open. The lease itself is
-/// renewed past it.
+/// renewed by another client, and events, which only report, are published by it too.
 pub fn fenced(client: Client, fence: Arc<Fence>) -> Client {
     let namespace = client.default_namespace().to_owned();
     let pass = move |request: Request<Body>| {

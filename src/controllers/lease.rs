@@ -63,7 +63,7 @@ pub struct Candidate {
     pub timing: Timing,
     /// Open while we hold the lease.
     pub fence: Arc<Fence>,
-    /// Publishes what is wrong with the lease, whoever holds it: its client passes no fence.
+    /// Reports what is wrong with the lease, whoever holds it: events pass no fence.
     pub recorder: Recorder,
 }
 

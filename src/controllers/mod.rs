@@ -20,6 +20,7 @@ use crate::ecr::{self, Identity};
 pub mod certificates;
 pub mod checks;
 pub mod condition;
+pub mod dated;
 pub mod driver;
 pub mod environment_account;
 pub mod facts;

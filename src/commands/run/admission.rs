@@ -193,11 +193,9 @@ impl Parts {
     }
 
     fn judge(&self, shown: &Shown) {
-        if shown.is_healthy(Timestamp::now()) {
-            self.readiness.open(Gate::Certificate);
-        } else {
-            let why = format!("it ends at {} and nobody has renewed it", shown.term.until);
-            self.readiness.explain(Gate::Certificate, why);
+        match shown.defect(Timestamp::now()) {
+            None => self.readiness.open(Gate::Certificate),
+            Some(why) => self.readiness.explain(Gate::Certificate, why),
         }
     }
 

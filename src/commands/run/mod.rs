@@ -80,7 +80,9 @@ pub async fn operate(
 ) -> anyhow::Result<()> {
     args.check()?;
     let fence = Arc::new(Fence::default());
+    // Past the fence: the lease itself, and events, which only report and which every replica has.
     let unfenced = client.clone();
+    let recorder = recorder(args, &unfenced);
     let client = fenced(client, Arc::clone(&fence));
     let settings = Settings {
         fence: Arc::clone(&fence),
@@ -88,7 +90,7 @@ pub async fn operate(
     };
     let mut tasks = JoinSet::new();
     let woken = Arc::new(Notify::new());
-    let cx = Arc::new(context(args, &client, settings).await);
+    let cx = Arc::new(context(args, &client, recorder.clone(), settings).await);
     let stores = Stores::watch(&cx, args.resync_period, &woken, &mut tasks);
     let readiness = Arc::new(Readiness::default());
     let admission = Arc::new(admission::Parts::new(args, &client, Arc::clone(&readiness)));
@@ -110,12 +112,12 @@ pub async fn operate(
     }
     follow(args, &cx, (stores.clone(), woken), &admission, &mut tasks);
     let candidate = Candidate {
-        api: Api::namespaced(unfenced.clone(), &args.namespace),
+        api: Api::namespaced(unfenced, &args.namespace),
         name: rights::NAME.to_owned(),
         identity: args.identity.clone(),
         timing: Timing::default(),
         fence,
-        recorder: recorder(args, &unfenced),
+        recorder,
     };
     let periods = Periods {
         registry: args.sweep_period,
@@ -247,11 +249,11 @@ fn recorder(args: &Args, client: &Client) -> Recorder {
     Recorder::new(client.clone(), reporter)
 }
 
-async fn context(args: &Args, client: &Client, settings: Settings) -> Context {
+async fn context(args: &Args, client: &Client, recorder: Recorder, settings: Settings) -> Context {
     let meters = Arc::new(Meters::default());
     Context {
         client: client.clone(),
-        recorder: recorder(args, client),
+        recorder,
         sessions: Arc::new(Sessions::new(settings).await),
         world: Arc::new(ArcSwap::from_pointee(World::new(
             args.cluster_id.clone(),

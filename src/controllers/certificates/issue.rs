@@ -17,6 +17,10 @@ use super::plan::Lifetimes;
 /// Certificates start this much earlier than they are made, for API servers whose clocks are late.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
 
+/// Two leaders' clocks differ by so much at most where nothing is wrong: each agrees with the API
+/// server's to a minute, or issues nothing.
+const AHEAD: SignedDuration = SignedDuration::from_mins(2);
+
 /// From when to when something is good.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Term {
@@ -27,6 +31,25 @@ pub struct Term {
 }
 
 impl Term {
+    /// Whether it has begun and has not ended, as whoever verifies a certificate asks: one is good from
+    /// an hour before it is issued.
+    pub(super) fn is_good(&self, now: Timestamp) -> bool {
+        self.issued - BACKDATED <= now && now < self.until
+    }
+
+    /// Whether it was issued by a clock that was ahead.
+    pub(super) fn is_from_the_future(&self, now: Timestamp) -> bool {
+        now + AHEAD < self.issued
+    }
+
+    /// The time for which both are good.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            issued: self.issued.max(other.issued),
+            until: self.until.min(other.until),
+        }
+    }
+
     /// The moment at which two thirds of it are over: what is renewed is renewed then.
     pub(super) fn two_thirds(&self) -> Timestamp {
         self.issued + self.issued.duration_until(self.until) / 3 * 2

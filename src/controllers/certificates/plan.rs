@@ -66,9 +66,17 @@ pub fn plan(
         key: _,
         serving,
     } = store;
+    if newest.term.is_from_the_future(now) {
+        return Step::PublishAuthority;
+    }
+    let served = store.served();
     if serving.authority != newest.name {
-        // A certificate that is about to end is worse than one that is not trusted everywhere.
-        let hurry = serving.term.last_tenth();
+        // A certificate that is about to end is worse than one that is not trusted everywhere, and so
+        // is one that no API server accepts.
+        let hurry = match served.is_good(now) {
+            true => served.last_tenth(),
+            false => now,
+        };
         let switch = trusted_since.map_or(hurry, |it| hurry.min(it + lifetimes.settle));
         return due(switch, now, Step::IssueServing);
     }
@@ -83,7 +91,7 @@ pub fn plan(
         }
         next = next.min(drop);
     }
-    if serving.names != *names {
+    if serving.names != *names || served.is_from_the_future(now) {
         return Step::IssueServing;
     }
     match due(serving.term.two_thirds(), now, Step::IssueServing) {

@@ -133,6 +133,15 @@ impl Store {
             .collect()
     }
 
+    /// How long the admission server's certificate is good: it and the authority that signed it.
+    pub fn served(&self) -> Term {
+        let Serving {
+            authority, term, ..
+        } = &self.serving;
+        let signer = self.authorities().find(|it| it.name == *authority);
+        signer.map_or(*term, |it| term.and(it.term))
+    }
+
     /// What the admission server shows, ready for TLS.
     pub fn certified_key(&self) -> Result<CertifiedKey, Unusable> {
         let Serving {
@@ -216,15 +225,19 @@ impl Store {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(|_| Unusable::Mismatch("no authority can be trusted"))?;
-        // At the time of issue: one that has ended meanwhile is no broken store, it is renewed.
-        let issued = u64::try_from(self.serving.term.issued.as_second()).unwrap_or_default();
-        let issued = UnixTime::since_unix_epoch(std::time::Duration::from_secs(issued));
+        // At both ends of what its dates say, so that dates beside the certificate cannot lie about it.
+        // One that has ended meanwhile, or begins later, is not a broken store: it is renewed.
+        let Term { issued, until } = self.serving.term;
         for name in &self.serving.names {
             let name = ServerName::try_from(name.as_str())
                 .map_err(|_| Unusable::Mismatch("a name is no host name and no address"))?;
-            verifier
-                .verify_server_cert(&shown.cert[0], &[], &name, &[], issued)
-                .map_err(|it| Unusable::Untrusted(CERTIFICATE, it))?;
+            for second in [issued.as_second(), until.as_second().saturating_sub(1)] {
+                let second = std::time::Duration::from_secs(u64::try_from(second).unwrap_or(0));
+                let at = UnixTime::since_unix_epoch(second);
+                verifier
+                    .verify_server_cert(&shown.cert[0], &[], &name, &[], at)
+                    .map_err(|it| Unusable::Untrusted(CERTIFICATE, it))?;
+            }
         }
         Ok(())
     }

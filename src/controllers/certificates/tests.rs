@@ -196,6 +196,94 @@ fn a_cluster_that_slept_for_years_heals_in_two_steps() {
     handshake(&healed.bundle(), &healed.serving.certificate, now).unwrap();
 }
 
+/// Both were issued while a clock was 70 days ahead.
+#[test]
+fn store_from_the_future_is_replaced_in_two_steps() {
+    let lifetimes = Lifetimes::default();
+    let now = start();
+    let future = Store::issue(&names(), now + days(70), &lifetimes).unwrap();
+    handshake(&future.bundle(), &future.serving.certificate, now).unwrap_err();
+    let first = plan(&future, &names(), Some(now), now, &lifetimes);
+    assert_eq!(first, Step::PublishAuthority);
+    let published = future.take(first, &names(), now, &lifetimes).unwrap();
+    let second = plan(&published, &names(), None, now, &lifetimes);
+    assert_eq!(
+        second,
+        Step::IssueServing,
+        "what is served is worth nothing, so nothing is waited for"
+    );
+    let healed = published.take(second, &names(), now, &lifetimes).unwrap();
+    handshake(&healed.bundle(), &healed.serving.certificate, now).unwrap();
+    let third = plan(&healed, &names(), Some(now), now, &lifetimes);
+    assert_eq!(third, Step::Wait(now + lifetimes.overlap));
+    Store::read(&bytes(&healed)).unwrap();
+}
+
+#[test]
+fn serving_certificate_from_the_future_is_replaced_at_once() {
+    let lifetimes = Lifetimes::default();
+    let ahead = issued().take(Step::IssueServing, &names(), start() + days(70), &lifetimes);
+    let step = plan(&ahead.unwrap(), &names(), None, start(), &lifetimes);
+    assert_eq!(step, Step::IssueServing);
+}
+
+/// The next leader's clock may be late by what two clocks that agree with the API server's differ.
+#[test]
+fn certificates_of_a_clock_slightly_ahead_are_kept() {
+    let lifetimes = Lifetimes::default();
+    let late = start() - SignedDuration::from_mins(2);
+    let step = plan(&issued(), &names(), None, late, &lifetimes);
+    assert!(matches!(step, Step::Wait(_)), "{step:?}");
+    let later = late - SignedDuration::from_secs(1);
+    let step = plan(&issued(), &names(), None, later, &lifetimes);
+    assert_eq!(step, Step::PublishAuthority);
+}
+
+/// The authority is from the future, and what it has signed since is not.
+#[test]
+fn certificate_is_good_for_no_longer_than_its_authority() {
+    let lifetimes = Lifetimes::default();
+    let (now, ahead) = (start(), start() + days(70));
+    let future = Store::issue(&names(), ahead, &lifetimes).unwrap();
+    let signed = future
+        .take(Step::IssueServing, &names(), now, &lifetimes)
+        .unwrap();
+    assert_eq!(signed.served().issued, ahead);
+    let shown = shown(&signed).unwrap();
+    assert!(
+        shown
+            .defect(now)
+            .is_some_and(|it| it.contains("still to come"))
+    );
+    assert_eq!(shown.defect(ahead), None);
+}
+
+#[test]
+fn readiness_ends_at_both_ends_of_a_certificate() {
+    let shown = shown(&issued()).unwrap();
+    for (when, good) in [
+        (start() - days(1), false),
+        (start(), true),
+        (start() + days(80), true),
+        (start() + days(82), false),
+        (start() + days(91), false),
+    ] {
+        assert_eq!(shown.defect(when).is_none(), good, "{when}");
+    }
+}
+
+/// The dates beside a certificate say that it is good now; it is not.
+#[test]
+fn dates_that_contradict_their_certificate_are_unusable() {
+    let lifetimes = Lifetimes::default();
+    let mut lying = Store::issue(&names(), start() + days(70), &lifetimes).unwrap();
+    lying.serving.term.issued = start();
+    assert!(matches!(
+        Store::read(&bytes(&lying)),
+        Err(Unusable::Untrusted("tls.crt", _))
+    ));
+}
+
 #[test]
 fn another_name_is_served_at_once_by_the_same_authority() {
     let lifetimes = Lifetimes::default();
