@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -212,7 +213,10 @@ where
 {
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
-        async move { respond(&shared, request).await }
+        async move {
+            let response = respond(&shared, request).await;
+            response.map(|it| dated(it, shared.clock.now()))
+        }
     });
     let server = auto::Builder::new(TokioExecutor::new());
     if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
@@ -239,6 +243,15 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Result<Whole, C
         return registry(shared, &parts, asked).await;
     }
     api(shared, &parts, &body).await
+}
+
+/// The answer with the emulator's time on it: whoever reads dates reads the same as in the answer.
+fn dated(mut response: Whole, now: Timestamp) -> Whole {
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = header::HeaderValue::from_str(&date) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 /// An answer of plain text.
