@@ -11,6 +11,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
+use jiff::SignedDuration;
 use kube::Client;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -58,6 +59,8 @@ pub(super) struct View {
     case: String,
     trouble: Mutex<Trouble>,
     sight: watch::Sender<Sight>,
+    /// How far its clock is ahead.
+    ahead: Mutex<SignedDuration>,
     writes: watch::Sender<Vec<Write>>,
 }
 
@@ -79,6 +82,7 @@ impl View {
             case: case.to_owned(),
             trouble: Mutex::new(trouble),
             sight: watch::Sender::default(),
+            ahead: Mutex::default(),
             writes: watch::Sender::default(),
         })
     }
@@ -96,6 +100,23 @@ impl View {
     /// How far what it watches lags behind from now on.
     pub(super) fn see(&self, sight: Sight) {
         self.sight.send_replace(sight);
+    }
+
+    /// How far the API server's clock is ahead from now on.
+    pub(super) fn ahead(&self, by: SignedDuration) {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = by;
+    }
+
+    /// The answer, dated by that clock.
+    fn dated(&self, mut response: Response) -> Response {
+        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ahead.is_zero() {
+            let date = jiff::Timestamp::now() + ahead;
+            let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            let headers = response.headers_mut();
+            headers.insert("date", date.parse().expect("a date is a header"));
+        }
+        response
     }
 
     /// All writes so far.
@@ -126,7 +147,8 @@ impl View {
             .trim_start_matches("/apis/ecr-operator.dev/v1alpha1/");
         let is_write = request.method() != Method::GET && path.len() < request.uri().path().len();
         if !is_write {
-            return self.forward(inner, request).await;
+            let response = self.forward(inner, request).await;
+            return self.dated(response);
         }
         let (method, path) = (request.method().clone(), path.to_owned());
         let number = self.begin(method, path.clone());

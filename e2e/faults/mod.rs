@@ -13,6 +13,7 @@ mod conflicts;
 mod crashes;
 mod deletion;
 mod drift;
+mod ending;
 mod garbled;
 mod identity;
 mod kubernetes;

@@ -119,6 +119,7 @@ fn story(call: Operation) -> Story {
         | Operation::ListImages
         | Operation::DescribeImages
         | Operation::CreateRepository
+        | Operation::BatchDeleteImage
         | Operation::DeleteRepository
         | Operation::PutImageTagMutability
         | Operation::PutImageScanningConfiguration

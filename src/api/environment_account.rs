@@ -155,8 +155,9 @@ pub struct AllowedPrincipals {
 #[serde(rename_all = "camelCase")]
 pub struct DeletionTerms {
     /// Hours from the deletion of the object, within which making it again cancels the deletion, up to
-    /// 8760. So long after this EnvironmentAccount was made nothing is deleted either. 0, for accounts
-    /// of previews, leaves no time to cancel. Default: 24.
+    /// 8760, by the clocks of AWS and the API server: they count from when both and the operator's own
+    /// agree to a minute. So long after this EnvironmentAccount was made nothing is deleted either. 0,
+    /// for accounts of previews, leaves no time to cancel. Default: 24.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 8760))]
     pub delay_hours: Option<i64>,
@@ -333,7 +334,8 @@ pub struct PreflightStatus {
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextDeletion {
-    /// From when on it may be deleted, as its tag ecr-operator.dev/delete-after says.
+    /// From when on it may be deleted, as its tag ecr-operator.dev/delete-after says. To put it off,
+    /// write a later moment there; an earlier one does not shorten the delay.
     #[schemars(length(max = 256))]
     pub delete_after: String,
     /// The repository's name in ECR.

@@ -151,7 +151,9 @@ pub struct ImageRepositorySpec {
     /// another of its namespace with the same repositoryName, takes it back), DeleteIfEmpty (it is deleted if it holds no image and the environment has allowDelete,
     /// else it stays) or Delete (with images it gets a tombstone, a tag that says from when on it may
     /// be deleted, and is deleted then unless pods here use it or an image was pulled or pushed
-    /// lately: see deletion in the EnvironmentAccount; to make the object again cancels it).
+    /// lately: see deletion in the EnvironmentAccount; to make the object again cancels it). Its
+    /// images are deleted one by one, while a statement in its policy denies to push and to pull, and
+    /// then the repository, without force: if an image comes meanwhile, the repository stays.
     /// Default: Retain.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,

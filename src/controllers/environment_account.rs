@@ -163,6 +163,10 @@ async fn deleted(
         let verdict = Verdict::failing("deletion", Reason::Deleting, &message);
         return unseen(object, world, verdict, Retry::BackingOff);
     }
+    if let Err(message) = tombstones::leave(cx, object).await {
+        let verdict = Verdict::failing("deletion", Reason::Deleting, &message);
+        return unseen(object, world, verdict, Retry::BackingOff);
+    }
     match finalizer::take_off(cx, object).await {
         Ok(()) => Done::nothing(Retry::WhenAsked),
         Err(error) => {

@@ -169,12 +169,12 @@ async fn settle_in(
     object: &ImageRepository,
     mut target: Target,
 ) -> Result<Settled, Stop> {
-    let known = known(object, registry, &target)
-        .await
-        .map_err(Stop::Failed)?;
+    let known = known(object, registry, &target).await;
+    let known = known.map_err(Stop::Failed)?;
     let looked = guard::look_again(cx, registry, (object, &mut target), known.as_ref()).await?;
     let name = &target.desired.name;
     let mut plan = repository::plan(&target.desired, known.as_ref());
+    let _turn = turn(registry, name, &plan).await;
     if (!plan.changes.is_empty() || !plan.held.is_empty()) && known.is_some() {
         live::confirm(cx, object).await?;
         plan = anew(registry, &target).await?;
@@ -230,6 +230,15 @@ async fn settle_in(
         unreplicated: None,
         made_again,
     })
+}
+
+/// Nobody else writes to the repository while the plan is made again and carried out; in particular
+/// no tombstone ends it.
+async fn turn(registry: &ecr::Registry, name: &RepositoryName, plan: &Plan) -> Option<ecr::Turn> {
+    match plan.changes.is_empty() && plan.held.is_empty() {
+        true => None,
+        false => Some(registry.turn(name).await),
+    }
 }
 
 /// The plan with its lifecycle policy released or held for good, and how much it would take.

@@ -6,9 +6,10 @@ use kube::api::{ListParams, ObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::{Api, Resource};
 
+use super::dated::{self, Dated};
 use super::driver::Reconcile;
 use super::{Context, Stop};
-use crate::api::ImageRepository;
+use crate::api::{EnvironmentAccount, ImageRepository};
 use crate::desired::repository_name;
 use crate::domain::RepositoryName;
 use crate::domain::names::EnvironmentName;
@@ -41,6 +42,16 @@ pub async fn latest<K: Reconcile>(cx: &Context, object: &K) -> Result<K, Stop> {
         return Ok(latest);
     }
     Err(changed())
+}
+
+/// The environment `name`, from a read that has the API server's time too.
+///
+/// # Errors
+/// [`Stop::Unconfirmed`] when the API server does not answer, or gives no time.
+pub async fn environment(cx: &Context, name: &str) -> Result<Dated<EnvironmentAccount>, Stop> {
+    let path = EnvironmentAccount::url_path(&(), None);
+    let dated = dated::get(&cx.client, &path, name).await;
+    dated.map_err(|error| Stop::Unconfirmed(error.to_string()))
 }
 
 fn changed() -> Stop {

@@ -1,5 +1,5 @@
 //! The end of repositories whose objects are gone and were to take their images along. What stands
-//! under a tombstone is known from each registry's list, so a round costs nothing until a delay is
+//! under a tombstone is known from each registry's list, so a round costs little until a delay is
 //! over; then all that speaks against it is asked, the living and the repository itself last.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,26 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::ResourceExt;
-use kube::runtime::events::Event;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use super::driver::Done;
 use super::wakes::{Key, Kind};
-use super::{Context, Stop, driver, live, tidings};
-use crate::api::EnvironmentAccount;
+use super::{Context, Stop};
 use crate::api::environment_account::{EnvironmentAccountStatus, NextDeletion};
+use crate::api::{EnvironmentAccount, ORPHAN};
 use crate::desired::{self, Environment};
 use crate::domain::RepositoryName;
-use crate::domain::names::{ClusterId, EnvironmentName};
+use crate::domain::names::ClusterId;
 use crate::domain::owner;
-use crate::domain::repository::tombstone::{
-    End, Findings, Holdings, Pods, Question, Terms, Waiting, plan_end,
-};
+use crate::domain::repository::Observed;
+use crate::domain::repository::tombstone::{Waiting, is_announced, is_ending};
 use crate::ecr::{self, Priority, Seen};
+
+mod end;
+
+use end::Ending;
 
 /// What was said last of each repository of one environment that waits, so that nothing is said
 /// twice, and nothing asked again before its answer can be another one.
@@ -61,26 +62,101 @@ pub async fn run(cx: Arc<Context>, period: Duration) {
 
 /// One look at one environment.
 async fn round(cx: Arc<Context>, object: Arc<EnvironmentAccount>, told: Told) -> (String, Told) {
-    let mut waiting = Told::new();
     let name = object.name_any();
-    match Round::begin(&cx, &object).await {
-        Ok(None) => {}
-        Ok(Some(round)) => {
-            for (repository, _) in standing(&round.registry, &round.terms.cluster) {
-                let earlier = told.get(&repository);
-                match round.look(&repository, earlier).await {
-                    Ok(None) => {}
-                    Ok(Some(why)) => {
-                        round.tell_waiting(&repository, &why, earlier).await;
-                        waiting.insert(repository, why);
-                    }
-                    Err(error) => warn!(%error, %repository, "its tombstone is looked at again"),
-                }
-            }
+    match look(&cx, &object, &told).await {
+        Ok(waiting) => (name, waiting),
+        Err(error) => {
+            debug!(%error, environment = name, "no tombstone is looked at");
+            (name, told)
         }
-        Err(error) => debug!(%error, environment = name, "no tombstone is looked at"),
     }
-    (name, waiting)
+}
+
+async fn look(cx: &Context, object: &EnvironmentAccount, told: &Told) -> Result<Told, Stop> {
+    let mut waiting = Told::new();
+    if !may_have_tombstones(object) {
+        return Ok(waiting);
+    }
+    let ending = sign_in(cx, object).await?;
+    let names = listed(cx, object, &ending.registry).await?;
+    if names.is_empty() {
+        return Ok(waiting);
+    }
+    let terms = ending.terms().await?;
+    for name in names {
+        let earlier = told.get(&name);
+        if let Some(why) = ending.look(&name, &terms, earlier).await {
+            ending.tell_waiting(&name, &why, earlier).await;
+            waiting.insert(name, why);
+        }
+    }
+    Ok(waiting)
+}
+
+/// Whether a registry of the environment may hold a repository whose end is to be seen to: where
+/// deletion is allowed, or was when status was written.
+fn may_have_tombstones(object: &EnvironmentAccount) -> bool {
+    let shown = object.status.as_ref().and_then(|it| it.tombstones);
+    (object.spec.allow_delete && !object.spec.suspend) || shown.is_some_and(|it| it > 0)
+}
+
+async fn sign_in<'a>(cx: &'a Context, object: &'a EnvironmentAccount) -> Result<Ending<'a>, Stop> {
+    let environment = desired::reachable(object, &cx.world.load());
+    let environment = environment.map_err(Stop::Stopped)?;
+    let registry = cx.sign_in(&environment, environment.home()).await;
+    Ok(Ending {
+        cx,
+        object,
+        environment: environment.name,
+        registry: registry.map_err(Stop::Failed)?.at(Priority::Sweep),
+    })
+}
+
+/// The repositories of the environment whose end is to be seen to. Where no object asks for any
+/// repository, nobody else lists the registry.
+async fn listed(
+    cx: &Context,
+    object: &EnvironmentAccount,
+    registry: &ecr::Registry,
+) -> Result<Vec<RepositoryName>, Stop> {
+    let world = cx.world.load_full();
+    let is_swept = world.repositories_in(&object.name_any()).next().is_some();
+    let is_known = registry.snapshot().is_some();
+    let is_left = !ending(registry, world.cluster()).is_empty();
+    if !is_known || (!is_swept && is_left) {
+        registry.refresh().await.map_err(Stop::Failed)?;
+    }
+    if !is_known {
+        cx.wakes.wake(Key::of(Kind::Environment, object));
+    }
+    let ending = ending(registry, world.cluster()).into_iter();
+    Ok(ending.map(|(name, _)| name).collect())
+}
+
+/// Lifts every quarantine of an environment that is about to go: nobody could reach it after that.
+///
+/// # Errors
+/// Why the environment has to stay.
+pub async fn leave(cx: &Context, object: &EnvironmentAccount) -> Result<(), String> {
+    if object.annotations().contains_key(ORPHAN) || !may_have_tombstones(object) {
+        return Ok(());
+    }
+    let failed = |error: Stop| {
+        format!(
+            "a repository may still be under quarantine, which denies to push and to pull, and is \
+             not lifted yet: {error}; or annotate this object with {ORPHAN}=true"
+        )
+    };
+    let ending = sign_in(cx, object).await.map_err(failed)?;
+    for name in listed(cx, object, &ending.registry).await.map_err(failed)? {
+        drop(ending.registry.turn(&name).await); // whoever ends it sees that the environment goes
+        if let Seen::Present(observed) = ending.registry.seen(&name)
+            && is_announced(&observed.tags)
+        {
+            ending.carry_out(&name).await.map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Shows how many repositories of an environment wait for their end, and the first of them to go.
@@ -91,15 +167,17 @@ pub async fn show(
 ) -> Done<EnvironmentAccountStatus> {
     const SHOWN: usize = 10;
     let home = cx.sign_in(environment, environment.home()).await;
-    if let (Some(status), Ok(home)) = (&mut done.status, home) {
-        let standing = standing(&home, cx.world.load().cluster());
+    if let (Some(status), Ok(home)) = (&mut done.status, home)
+        && home.snapshot().is_some()
+    {
+        let standing = ending(&home, cx.world.load().cluster());
         status.tombstones = i64::try_from(standing.len()).ok().filter(|it| *it > 0);
-        let next = standing
-            .into_iter()
-            .map(|(name, delete_after)| NextDeletion {
-                delete_after,
+        let next = standing.into_iter().filter_map(|(name, observed)| {
+            Some(NextDeletion {
+                delete_after: observed.tags.get(owner::DELETE_AFTER)?.clone(),
                 repository_name: name.to_string(),
-            });
+            })
+        });
         status.next_deletions = next.collect();
         status.next_deletions.sort_unstable();
         status.next_deletions.truncate(SHOWN);
@@ -107,164 +185,21 @@ pub async fn show(
     done
 }
 
-/// The repositories of a registry that bear a tombstone of this cluster, as last seen, and what
-/// stands on it. No call is made.
-fn standing(registry: &ecr::Registry, cluster: &ClusterId) -> Vec<(RepositoryName, String)> {
+/// The repositories of a registry whose end this cluster has to see to, as last seen. No call is made.
+fn ending(registry: &ecr::Registry, cluster: &ClusterId) -> Vec<(RepositoryName, Arc<Observed>)> {
     let snapshot = registry.snapshot().unwrap_or_default();
-    let ours = snapshot.iter().filter(|(_, it)| {
-        let owner = it.tags.get(owner::CLUSTER);
-        owner.is_some_and(|it| it == cluster.as_str())
-    });
-    let standing = ours.filter_map(|(name, it)| {
-        let due = it.tags.get(owner::DELETE_AFTER)?;
-        Some((name.clone(), due.clone()))
-    });
-    standing.collect()
+    let ours = snapshot
+        .iter()
+        .filter(|(_, it)| is_ending(&it.tags, cluster));
+    ours.map(|(name, it)| (name.clone(), Arc::clone(it)))
+        .collect()
 }
 
-/// What is the same for all repositories of one environment.
-struct Round<'a> {
-    cx: &'a Context,
-    object: &'a EnvironmentAccount,
-    environment: EnvironmentName,
-    registry: ecr::Registry,
-    terms: Terms,
-}
-
-impl<'a> Round<'a> {
-    /// `None` where nothing may be deleted at all.
-    async fn begin(cx: &'a Context, object: &'a EnvironmentAccount) -> Result<Option<Self>, Stop> {
-        let world = cx.world.load_full();
-        let Some(terms) = desired::terms(object, &world, Timestamp::now()) else {
-            return Ok(None);
-        };
-        let environment = desired::environment(object, &world).map_err(Stop::Stopped)?;
-        let registry = cx.sign_in(&environment, environment.home()).await;
-        Ok(Some(Self {
-            cx,
-            object,
-            environment: environment.name,
-            registry: registry.map_err(Stop::Failed)?.at(Priority::Sweep),
-            terms,
-        }))
-    }
-
-    /// Decides on one repository and carries it out; `Some`: why it still stands.
-    async fn look(
-        &self,
-        name: &RepositoryName,
-        earlier: Option<&Waiting>,
-    ) -> Result<Option<Waiting>, Stop> {
-        let known = match self.registry.seen(name) {
-            Seen::Present(observed) => Some(observed),
-            Seen::Unknown | Seen::Absent => None,
-        };
-        let mut findings = Findings::default();
-        loop {
-            match plan_end(&self.terms, known.as_deref(), &findings) {
-                End::NotOurs => return Ok(None),
-                End::Waits(why) => return Ok(Some(why)),
-                End::Ask(Question::Pods) => findings.pods = Some(self.pods(name)),
-                End::Ask(Question::Holdings) => match earlier {
-                    // An image is never used earlier than it was.
-                    Some(Waiting::UsedLately(used)) if *used > self.terms.unused_since => {
-                        return Ok(earlier.cloned());
-                    }
-                    _ => findings.holdings = Some(self.holdings(name).await?),
-                },
-                End::Ask(Question::Claimant) => {
-                    let claimant = live::claimant(self.cx, &self.environment, name).await;
-                    let claimant = claimant.map_err(|it| Stop::Unconfirmed(it.to_string()));
-                    findings.claimant = Some(claimant?);
-                }
-                End::Kept(..) | End::Deleted(_) => break,
-            }
-        }
-        self.carry_out(name, &findings).await
-    }
-
-    /// The last look: whether the environment still says so, and the repository still is what it
-    /// was.
-    async fn carry_out(
-        &self,
-        name: &RepositoryName,
-        findings: &Findings,
-    ) -> Result<Option<Waiting>, Stop> {
-        live::confirm(self.cx, self.object).await?;
-        let observed = self.registry.observe(name).await.map_err(Stop::Failed)?;
-        let (changes, reason, how) = match plan_end(&self.terms, observed.as_ref(), findings) {
-            End::NotOurs | End::Ask(_) => return Ok(None),
-            End::Waits(why) => return Ok(Some(why)),
-            End::Kept(changes, why) => {
-                let how = format!("kept, without our owner tags: {why}");
-                (changes, "RepositoryKept", how)
-            }
-            End::Deleted(change) => {
-                let how = "deleted: its object is gone, and nobody has used it since".to_owned();
-                (vec![change], "RepositoryDeleted", how)
-            }
-        };
-        let registry = self.registry.name();
-        let mut last = "";
-        for change in &changes {
-            let applied = self.registry.apply(name, change).await;
-            applied.map_err(Stop::Failed)?;
-            last = change.operation();
-            info!(%registry, repository = %name, change = last, how, "a tombstone ends");
-        }
-        let note = format!("{name} in {registry}: {how}");
-        self.tell(name, tidings::normal(reason, last, &note)).await;
-        self.cx.wakes.wake(Key::of(Kind::Environment, self.object));
-        Ok(None)
-    }
-
-    fn pods(&self, name: &RepositoryName) -> Pods {
-        let Some(usage) = self.cx.usage.load_full() else {
-            return Pods::NotLoaded;
-        };
-        let used = usage.of(self.registry.name(), name);
-        if used.is_empty() {
-            return Pods::None;
-        }
-        Pods::Some(used.pods().into_iter().map(str::to_owned).collect())
-    }
-
-    async fn holdings(&self, name: &RepositoryName) -> Result<Holdings, Stop> {
-        self.registry.holdings(name).await.map_err(Stop::Failed)
-    }
-
-    /// Says once why a repository is not deleted though its delay is over.
-    async fn tell_waiting(&self, name: &RepositoryName, why: &Waiting, earlier: Option<&Waiting>) {
-        let reason = match why {
-            Waiting::Observed | Waiting::Delay(_) | Waiting::PodsNotLoaded => return,
-            Waiting::Unreadable => "TombstoneUnreadable",
-            Waiting::InUse(_) => "InUse",
-            Waiting::Claimed(_) => "Claimed",
-            Waiting::UsedLately(_) => "UsedLately",
-        };
-        if earlier == Some(why) {
-            return;
-        }
-        let note = format!(
-            "{name} in {} is not deleted yet: {why}",
-            self.registry.name()
-        );
-        self.tell(name, tidings::normal(reason, "DeleteRepository", &note))
-            .await;
-    }
-
-    /// Publishes an event that is about one repository: events without this are told apart by their
-    /// reason alone, and those of several repositories would be one.
-    async fn tell(&self, name: &RepositoryName, event: Event) {
-        let repository = ObjectReference {
-            kind: Some("Repository".to_owned()),
-            name: Some(name.to_string()),
-            ..ObjectReference::default()
-        };
-        let event = Event {
-            secondary: Some(repository),
-            ..event
-        };
-        driver::tell(self.cx, self.object, &event).await;
-    }
+/// What time it is for AWS, as its answers tell it: what is deleted is dated by it.
+///
+/// # Errors
+/// [`Stop::Unconfirmed`] before the first answer.
+pub fn now(registry: &ecr::Registry) -> Result<Timestamp, Stop> {
+    let date = registry.date().and_then(|it| Timestamp::try_from(it).ok());
+    date.ok_or_else(|| Stop::Unconfirmed("AWS has not told the time yet".to_owned()))
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use prometheus_client::metrics::family::Family;
@@ -106,6 +107,25 @@ pub async fn follow(client: Client, known: &Known, resync: Resync) {
             Ok(()) = confirmed.changed() => if !known.is_known() {
                 pods.due = Some(Instant::now());
             },
+        }
+    }
+}
+
+/// What the cluster's pods use, read from the API server now: a watch may lag behind a pod that was
+/// just created.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn read(client: Client) -> kube::Result<Usage> {
+    let pods: Api<wire::Pod> = Api::all(client);
+    let mut found: Vec<Pod> = Vec::new();
+    let mut page = ListParams::default().fields(NOT_ENDED).limit(PAGE);
+    loop {
+        let list = pods.list(&page).await?;
+        found.extend(list.items.into_iter().map(|it| it.pod));
+        match list.metadata.continue_.filter(|it| !it.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(Usage::of_pods(&found)),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::api::image_repository::DeletionPolicy;
 use crate::api::{EnvironmentAccount, ImageRepository, ManagementPolicy};
 use crate::domain::Moment;
 use crate::domain::names::EnvironmentName;
-use crate::domain::repository::tombstone::Terms;
+use crate::domain::repository::tombstone::{Authority, Clocks, Terms};
 use crate::domain::repository::{self as domain, Deletion, Management};
 
 const DELAY_HOURS: i64 = 24;
@@ -48,25 +48,56 @@ pub fn deletion(
     }
 }
 
-/// On what terms repositories of an environment, whose objects are gone, are deleted; `None`: on
-/// none, since it is suspended or is itself going.
-pub fn terms(account: &EnvironmentAccount, world: &World, now: Timestamp) -> Option<Terms> {
-    if account.spec.suspend || account.metadata.deletion_timestamp.is_some() {
-        return None;
-    }
-    let made = account.metadata.creation_timestamp.as_ref()?.0;
+/// The clocks at one time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Times {
+    /// AWS's, by which images and tombstones are dated.
+    pub aws: Timestamp,
+    /// The API server's.
+    pub kubernetes: Timestamp,
+    /// Our own.
+    pub ours: Timestamp,
+}
+
+/// On what terms repositories of an environment, whose objects are gone, are deleted. A moment is one
+/// of AWS's.
+pub fn terms(account: &EnvironmentAccount, world: &World, times: Times) -> Terms {
+    let now = times.aws;
+    let delay = delay(Some(account));
+    let made = account.metadata.creation_timestamp.as_ref();
+    let made = made.map_or(now, |it| it.0);
     let days = said(account, |it| it.unused_days, UNUSED_DAYS).clamp(0, 3650);
-    Some(Terms {
+    let is_leaving = account.metadata.deletion_timestamp.is_some();
+    Terms {
         cluster: world.cluster().clone(),
-        management: match account.spec.management_policy {
-            ManagementPolicy::Manage => Management::Manage,
-            ManagementPolicy::Observe => Management::Observe,
+        authority: match account.spec.management_policy {
+            _ if is_leaving => Authority::Leaving,
+            _ if account.spec.suspend => Authority::Suspended,
+            ManagementPolicy::Observe => Authority::Observes,
+            ManagementPolicy::Manage => Authority::Manages,
         },
         allow_delete: account.spec.allow_delete,
-        now: moment(now),
-        settled: moment(made + delay(Some(account))),
+        clocks: clocks(times),
+        due: moment(now + delay),
+        condemned_before: moment(now - delay),
+        settled: moment(made + delay),
         unused_since: moment(now - SignedDuration::from_hours(days * 24)),
-    })
+    }
+}
+
+fn clocks(times: Times) -> Clocks {
+    let Times {
+        aws,
+        kubernetes,
+        ours,
+    } = times;
+    let (first, last) = (aws.min(kubernetes).min(ours), aws.max(kubernetes).max(ours));
+    Clocks {
+        aws: moment(aws),
+        kubernetes: moment(kubernetes),
+        ours: moment(ours),
+        seconds_apart: last.duration_since(first).as_secs().unsigned_abs(),
+    }
 }
 
 /// A moment of the clock as tags tell it; a fraction of a second is left out.

@@ -48,11 +48,17 @@ impl Environment {
 /// The environment that `object` declares. A registry belongs to one environment: where two declare
 /// the same, the older has it. A suspended environment is stopped.
 pub fn environment(object: &EnvironmentAccount, world: &World) -> Result<Environment, Stopped> {
-    let environment = parse(object)?;
-    check_owners(&environment, world.registries())?;
+    let environment = reachable(object, world)?;
     if object.spec.suspend {
         return Err(suspended());
     }
+    Ok(environment)
+}
+
+/// The same, suspended or not: what this cluster has begun there is undone all the same.
+pub fn reachable(object: &EnvironmentAccount, world: &World) -> Result<Environment, Stopped> {
+    let environment = parse(object)?;
+    check_owners(&environment, world.registries())?;
     Ok(environment)
 }
 

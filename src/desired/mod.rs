@@ -30,8 +30,8 @@ mod settings;
 mod world;
 
 pub use admission::admission;
-pub use deletion::{deletion, moment, terms};
-pub use environment::{AssumedRole, Environment, environment};
+pub use deletion::{Times, deletion, moment, terms};
+pub use environment::{AssumedRole, Environment, environment, reachable};
 pub use extent::{Extent, Placed};
 pub use grants::selects;
 pub use lifecycle::lifecycle;

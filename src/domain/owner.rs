@@ -26,6 +26,13 @@ pub const KEYS: [&str; 3] = [CLUSTER, OBJECT, UID];
 pub const DELETE_AFTER: &str = "ecr-operator.dev/delete-after";
 /// Tag key of the object that released a repository, as `cluster/namespace/name`.
 pub const RELEASED_BY: &str = "ecr-operator.dev/released-by";
+/// Tag key of the moment from which the delay of a tombstone counts: when it was first looked at
+/// while all clocks agreed.
+pub const CONDEMNED_AT: &str = "ecr-operator.dev/condemned-at";
+/// Tag key of the moment at which the images of a repository under quarantine were looked at.
+pub const QUARANTINED_AT: &str = "ecr-operator.dev/quarantined-at";
+/// The keys that mark the end of a repository, in the order in which they are put.
+pub const MARKS: [&str; 3] = [DELETE_AFTER, CONDEMNED_AT, QUARANTINED_AT];
 /// The start of every tag key that is ours to write; no user may claim a key under it.
 pub const PREFIX: &str = "ecr-operator.dev/";
 

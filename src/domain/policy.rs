@@ -13,6 +13,7 @@ use super::json;
 mod admits;
 mod canonical;
 mod dangling;
+mod quarantine;
 mod statement;
 mod typed;
 mod words;
@@ -20,6 +21,7 @@ mod words;
 pub use super::json::ParseError;
 pub use admits::Admitted;
 pub(super) use admits::admitted;
+pub use quarantine::{Lifted, QUARANTINE, Unfit};
 pub use statement::{Action, Condition, Effect, Principal, Statement};
 pub use typed::Untyped;
 
@@ -31,11 +33,21 @@ const VERSION: &str = "2012-10-17";
 
 /// A policy document in canonical form: keys, statements and lists in order, lists always lists,
 /// account ids instead of root ARNs, AWS's own spelling of actions and condition keys.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Document {
     text: String,
     unknown: usize,
+    /// The text that it was read from, or that is to be sent for it, where that is another one.
+    written: Option<String>,
 }
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Document {}
 
 /// Why statements make no document that ECR would take.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -99,12 +111,30 @@ impl Document {
 
     /// The canonical form of a text that ECR answered with, or that somebody wrote.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        Self::canonical(json::parse(text)?)
+        Ok(Self {
+            written: Some(text.to_owned()),
+            ..Self::canonical(json::parse(text)?)?
+        })
     }
 
-    /// The canonical text, which is also what is sent.
+    /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The text as it was written, where it was read; it is sent as it stands, so that what others
+    /// wrote in it keeps their spelling. Else the canonical text.
+    pub fn written(&self) -> &str {
+        self.written.as_deref().unwrap_or(&self.text)
+    }
+
+    /// The same document without the text that it was read from: what is kept of thousands.
+    #[must_use]
+    pub fn canonical_only(self) -> Self {
+        Self {
+            written: None,
+            ..self
+        }
     }
 
     /// How many elements it has that this program does not know. They are kept, but two documents
@@ -140,8 +170,11 @@ impl Document {
 
     fn canonical(value: Value) -> Result<Self, ParseError> {
         let (value, unknown) = canonical::document(value)?;
-        let text = value.to_string();
-        Ok(Self { text, unknown })
+        Ok(Self {
+            text: value.to_string(),
+            unknown,
+            written: None,
+        })
     }
 
     fn statements(&self) -> Vec<Value> {

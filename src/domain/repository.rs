@@ -12,12 +12,13 @@ mod gap;
 mod held;
 mod plan;
 mod release;
+pub mod stock;
 pub mod tombstone;
 mod words;
 
 pub use deletion::{Contents, Deletion, DeletionPolicy, Kept, LeftAlone, Released, plan_deletion};
 pub use held::{Because, Held};
-pub use plan::{Change, Create, Difference, Plan, Refusal, plan};
+pub use plan::{Change, Create, Difference, ImageId, MOST_IMAGES, Plan, Refusal, plan};
 
 /// The most tags that a repository bears, whosever they are.
 /// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html>
@@ -114,6 +115,25 @@ impl Desired {
     pub fn needs_reading(&self, observed: &Observed) -> bool {
         (self.policy != Setting::Unmanaged && observed.policy == Reading::NotRead)
             || (self.lifecycle != Setting::Unmanaged && observed.lifecycle == Reading::NotRead)
+    }
+}
+
+impl Observed {
+    /// What is left of the policy without the quarantine of [a tombstone](tombstone).
+    fn lifted(&self) -> policy::Lifted {
+        match &self.policy {
+            Reading::Present(document) => document.lifted(),
+            Reading::NotRead | Reading::Absent | Reading::Foreign(_) => policy::Lifted::AsItWas,
+        }
+    }
+
+    /// The call that lifts the quarantine, if the policy was read and has our statement in it.
+    fn lifting(&self) -> Option<Change> {
+        match self.lifted() {
+            policy::Lifted::AsItWas => None,
+            policy::Lifted::Nothing => Some(Change::DeleteRepositoryPolicy),
+            policy::Lifted::Document(left) => Some(Change::SetRepositoryPolicy(left)),
+        }
     }
 }
 

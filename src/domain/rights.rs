@@ -46,7 +46,7 @@ pub enum Need {
     Ask,
     /// To make, change and let go of repositories.
     Write,
-    /// To delete repositories.
+    /// To delete repositories and their images.
     Delete,
     /// To make pull-through caches.
     Caches,
@@ -126,6 +126,7 @@ pub const RIGHTS: &[Right] = &[
     right("ecr:DeleteRepositoryPolicy", On::Repositories, Need::Write),
     right("ecr:PutLifecyclePolicy", On::Repositories, Need::Write),
     right("ecr:DeleteLifecyclePolicy", On::Repositories, Need::Write),
+    right("ecr:BatchDeleteImage", On::Repositories, Need::Delete),
     right("ecr:DeleteRepository", On::Repositories, Need::Delete),
     right("ecr:CreatePullThroughCacheRule", On::Anything, Need::Caches),
     right("ecr:UpdatePullThroughCacheRule", On::Anything, Need::Caches),

@@ -55,9 +55,8 @@ impl Registry {
             Change::DeleteLifecyclePolicy => self.delete_lifecycle(name).await,
             Change::TagResource(tags) => self.tag(name, tags).await,
             Change::UntagResource(keys) => self.untag(name, keys).await,
-            // Without `force` an image that arrives meanwhile makes ECR refuse.
-            Change::DeleteRepository => self.delete(name, None).await,
-            Change::DeleteRepositoryWithImages => self.delete(name, Some(true)).await,
+            Change::BatchDeleteImage(images) => self.delete_images(name, images).await,
+            Change::DeleteRepository => self.delete(name).await,
         }
     }
 
@@ -144,11 +143,11 @@ impl Registry {
         // Without `force` ECR refuses a policy that would lock its author out.
         let send = self.session.write.set_repository_policy();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let send = send.policy_text(document.as_str());
+        let send = send.policy_text(document.written());
         let answer = self
             .call(Operation::SetRepositoryPolicy, || send.clone().send())
             .await?;
-        let now = documents::policy(answer.policy_text);
+        let now = documents::canonical_only(documents::policy(answer.policy_text));
         self.memory.wrote(name, |it| it.policy = now);
         Ok(())
     }
@@ -213,10 +212,10 @@ impl Registry {
         Ok(())
     }
 
-    async fn delete(&self, name: &RepositoryName, force: Option<bool>) -> Result<(), Error> {
+    /// Without `force`: an image that arrives meanwhile makes ECR refuse.
+    async fn delete(&self, name: &RepositoryName) -> Result<(), Error> {
         let send = self.session.write.delete_repository();
         let send = send.registry_id(self.id()).repository_name(name.as_str());
-        let send = send.set_force(force);
         let answer = self
             .call(Operation::DeleteRepository, || send.clone().send())
             .await;

@@ -140,7 +140,16 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if context.response().is_some_and(is_throttled)
+        let Some(response) = context.response() else {
+            return Ok(());
+        };
+        // A proxy on the way has a clock of its own, and gives no request an id.
+        if response.headers().contains_key("x-amzn-requestid")
+            && let Some(date) = response.headers().get("date")
+        {
+            self.0.told_date(date);
+        }
+        if is_throttled(response)
             && let Some(operation) = operation(config)
         {
             self.0.throttled(operation);

@@ -9,6 +9,14 @@ pub(super) fn policy(text: Option<String>) -> Reading<policy::Document> {
     read(text, policy::Document::parse)
 }
 
+/// The same without the text that it was read from, for what is remembered.
+pub(super) fn canonical_only(policy: Reading<policy::Document>) -> Reading<policy::Document> {
+    match policy {
+        Reading::Present(document) => Reading::Present(document.canonical_only()),
+        Reading::NotRead | Reading::Absent | Reading::Foreign(_) => policy,
+    }
+}
+
 /// A lifecycle policy as ECR answers with it; `None` where it said that there is none.
 pub(super) fn lifecycle(text: Option<String>) -> Reading<lifecycle::Document> {
     read(text, lifecycle::Document::parse)

@@ -3,7 +3,7 @@
 //! by account and region.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_ecr::config::http::HttpResponse;
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::breaker::{Breaker, Silent};
 use super::calls::{Answer, Calls, Count};
+use super::date::Date;
 use super::error::{Error, ErrorKind, is_silence};
 use super::limiter::{Limiter, Pace, Priority};
 use super::operation::Operation;
@@ -53,6 +54,7 @@ pub(super) struct Gate {
     breaker: Breaker,
     slots: Semaphore,
     calls: Calls,
+    date: Date,
 }
 
 impl Gate {
@@ -63,6 +65,7 @@ impl Gate {
             breaker: Breaker::new(),
             slots: Semaphore::new(UNDER_WAY),
             calls: Calls::new(),
+            date: Date::default(),
         })
     }
 
@@ -177,6 +180,16 @@ impl Gate {
     pub(super) fn throttled(&self, operation: Operation) {
         self.limiter.throttled(operation);
         self.calls.count(operation, Answer::Slowed);
+    }
+
+    /// Takes in the date of an answer.
+    pub(super) fn told_date(&self, header: &str) {
+        self.date.told(header, Instant::now());
+    }
+
+    /// What time it is for AWS.
+    pub(super) fn date(&self) -> Option<SystemTime> {
+        self.date.at(Instant::now())
     }
 
     pub(super) fn health(&self) -> Health {

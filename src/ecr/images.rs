@@ -1,10 +1,13 @@
 //! Facts about images: which tags and digests of a repository can be pulled now, what else is there,
 //! and what indexes are made of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecr::primitives::{DateTime, DateTimeFormat};
-use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageIdentifier, ImageStatusFilter};
+use aws_sdk_ecr::types::{
+    DescribeImagesFilter, ImageDetail, ImageFailure, ImageFailureCode, ImageIdentifier,
+    ImageStatusFilter,
+};
 use serde::Deserialize;
 
 use super::error::{Error, ErrorKind};
@@ -12,7 +15,8 @@ use super::operation::Operation;
 use super::registry::{Registry, found};
 use crate::domain::facts::Images;
 use crate::domain::lifecycle::safety::{Children, Inventory};
-use crate::domain::repository::tombstone::Holdings;
+use crate::domain::repository::stock::{Image, Kind, Look};
+use crate::domain::repository::{ImageId, MOST_IMAGES};
 use crate::domain::{Moment, RepositoryName};
 
 /// AWS's largest page of `DescribeImages`.
@@ -91,22 +95,58 @@ impl Registry {
         Ok(children)
     }
 
-    /// What a repository holds, archived images too, and when one was last pulled or pushed: a call
-    /// for every 1,000. One that does not exist holds nothing.
-    pub async fn holdings(&self, name: &RepositoryName) -> Result<Holdings, Error> {
-        let mut last = None;
+    /// The images of `name` with what they are deleted by, archived ones too: a call for every 1,000.
+    /// A repository that does not exist holds none. `at` is a moment of AWS's before the first call.
+    pub async fn look(&self, name: &RepositoryName, at: Moment) -> Result<Look, Error> {
+        let mut images = BTreeMap::new();
         let note = |image: ImageDetail| {
-            let used = last_use(&image).ok_or_else(|| {
-                let message = "an image is told without the time of its push";
+            let (digest, image) = looked_at(image).ok_or_else(|| {
+                let message = "an image is told without its digest or the time of its push";
                 let (kind, call) = (ErrorKind::Unexpected, Operation::DescribeImages);
                 Error::new(kind, call, &self.name, message)
             })?;
-            last = last.take().max(Some(used));
+            images.insert(digest, image);
             Ok(())
         };
         // Without this status archived images are left out, and to delete them is a loss too.
         self.each_image(name, &ImageStatusFilter::Any, note).await?;
-        Ok(last.map_or(Holdings::Nothing, Holdings::Images))
+        Ok(Look { at, images })
+    }
+
+    /// Deletes images by what they were looked at as. What is gone already is no failure; what another
+    /// image still needs, or got another tag, is left for the next look.
+    pub(super) async fn delete_images(
+        &self,
+        name: &RepositoryName,
+        images: &BTreeSet<ImageId>,
+    ) -> Result<(), Error> {
+        const CALL: Operation = Operation::BatchDeleteImage;
+        debug_assert!(images.len() <= MOST_IMAGES, "{}", images.len());
+        let id = |it: &ImageId| {
+            let id = ImageIdentifier::builder().image_digest(&it.digest);
+            id.set_image_tag(it.tag.clone()).build()
+        };
+        let send = self.session.write.batch_delete_image();
+        let send = send.registry_id(self.id()).repository_name(name.as_str());
+        let send = send.set_image_ids(Some(images.iter().map(id).collect()));
+        let answer = self.call(CALL, || send.clone().send()).await;
+        let Some(answer) = found(answer, &["RepositoryNotFoundException"])? else {
+            return Ok(());
+        };
+        let serious = answer.failures().iter().find(|it| is_serious(it));
+        let Some(failure) = serious else {
+            return Ok(());
+        };
+        let message = format!(
+            "image {} is not deleted: {} {}",
+            failure
+                .image_id()
+                .and_then(|it| it.image_digest())
+                .unwrap_or("?"),
+            failure.failure_code().map_or("", ImageFailureCode::as_str),
+            failure.failure_reason().unwrap_or_default(),
+        );
+        Err(Error::new(ErrorKind::Unexpected, CALL, &self.name, message))
     }
 
     /// Shows `note` every image of this status. A repository that does not exist has none.
@@ -139,15 +179,44 @@ impl Registry {
     }
 }
 
-/// When an image was last pulled, pushed or brought back from the archive.
-fn last_use(image: &ImageDetail) -> Option<Moment> {
-    let times = [
-        image.last_recorded_pull_time,
-        image.image_pushed_at,
-        image.last_activated_at,
-    ];
-    image.image_pushed_at?;
-    let seconds = times.into_iter().flatten().map(|it| it.secs()).max()?;
+/// Whether the next look does not answer it.
+fn is_serious(failure: &ImageFailure) -> bool {
+    match failure.failure_code() {
+        Some(
+            ImageFailureCode::ImageNotFound
+            | ImageFailureCode::ImageTagDoesNotMatchDigest
+            | ImageFailureCode::ImageReferencedByManifestList,
+        ) => false,
+        Some(_) | None => true,
+    }
+}
+
+/// An image by its digest, as a deletion has to know it.
+fn looked_at(image: ImageDetail) -> Option<(String, Image)> {
+    let media_type = image.image_manifest_media_type.unwrap_or_default();
+    let pushed = image.image_pushed_at?.secs();
+    let came = image
+        .last_activated_at
+        .map_or(pushed, |it| pushed.max(it.secs()));
+    let pulled = image.last_recorded_pull_time;
+    let used = pulled.map_or(came, |it| came.max(it.secs()));
+    let image_kind = match INDEXES.contains(&media_type.as_str()) {
+        true => Kind::Index,
+        false => Kind::Single,
+    };
+    let tags = image.image_tags.unwrap_or_default();
+    Some((
+        image.image_digest?,
+        Image {
+            tags: tags.into_iter().collect(),
+            kind: image_kind,
+            came: moment(came)?,
+            used: moment(used)?,
+        },
+    ))
+}
+
+fn moment(seconds: i64) -> Option<Moment> {
     let text = DateTime::from_secs(seconds).fmt(DateTimeFormat::DateTime);
     text.ok()?.parse().ok()
 }

@@ -7,6 +7,7 @@
 mod apply;
 mod breaker;
 mod calls;
+mod date;
 mod documents;
 mod error;
 mod fence;
@@ -28,6 +29,7 @@ mod sessions;
 mod settings;
 mod snapshot;
 mod templates;
+mod turns;
 
 pub use calls::{Answer, Count};
 pub use error::{Error, ErrorKind};
@@ -41,3 +43,4 @@ pub use registry_settings::Drift;
 pub use sessions::{Identity, Sessions};
 pub use settings::{AccessKey, Ambient, Endpoints, Settings, Timeouts};
 pub use snapshot::{Seen, Snapshot};
+pub use turns::Turn;

@@ -58,6 +58,8 @@ words!(
         DescribeImages,
         /// ECR: an image's manifest; on a cache repository this imports it.
         BatchGetImage,
+        /// ECR: delete images.
+        BatchDeleteImage,
         /// ECR: make a repository.
         CreateRepository,
         /// ECR: delete a repository.
@@ -134,6 +136,7 @@ impl Operation {
         match self {
             Self::CreateRepository
             | Self::DeleteRepository
+            | Self::BatchDeleteImage
             | Self::PutImageTagMutability
             | Self::PutImageScanningConfiguration
             | Self::SetRepositoryPolicy

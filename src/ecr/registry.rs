@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_sdk_ecr::config::http::HttpResponse;
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
@@ -13,6 +14,7 @@ use super::limiter::Priority;
 use super::operation::Operation;
 use super::session::Session;
 use super::snapshot::{Memory, Seen, Snapshot};
+use super::turns::Turn;
 use crate::domain::{self, RepositoryName};
 
 /// One registry under one identity. Cheap to clone; clones and other identities share what is known
@@ -64,6 +66,18 @@ impl Registry {
     /// How it takes our calls at present.
     pub fn health(&self) -> Health {
         self.gate.health()
+    }
+
+    /// What time it is for AWS there, as the last answer told it; `None` before the first one. Our own
+    /// clock has no part in it.
+    pub fn date(&self) -> Option<SystemTime> {
+        self.gate.date()
+    }
+
+    /// Waits until nobody else writes to the repository `name`: what is read and written until the turn
+    /// is dropped belongs together.
+    pub async fn turn(&self, name: &RepositoryName) -> Turn {
+        self.memory.turns.take(name).await
     }
 
     /// All its repositories as last listed, with what was read and written by name since; `None`

@@ -71,7 +71,11 @@ impl Registry {
     pub async fn observe(&self, name: &RepositoryName) -> Result<Option<Observed>, Error> {
         let since = self.memory.now();
         let observed = self.read(name).await?;
-        self.memory.read(since, name, observed.clone());
+        let remembered = observed.clone().map(|it| Observed {
+            policy: documents::canonical_only(it.policy),
+            ..it
+        });
+        self.memory.read(since, name, remembered);
         Ok(observed)
     }
 
@@ -80,7 +84,7 @@ impl Registry {
         let since = self.memory.now();
         let (policy, lifecycle) = try_join(self.policy(name), self.lifecycle(name)).await?;
         self.memory.read_part(since, name, |it| {
-            it.policy = policy;
+            it.policy = documents::canonical_only(policy);
             it.lifecycle = lifecycle;
         });
         Ok(())

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::refusals::Refusals;
 use super::registry_settings;
 use super::repeats::Repeats;
+use super::turns::Turns;
 use crate::domain::RepositoryName;
 use crate::domain::repository::{Observed, Reading};
 
@@ -41,6 +42,8 @@ pub(super) struct Memory {
     pub(super) repeats: Repeats,
     /// What AWS did not take.
     pub(super) refusals: Refusals,
+    /// Who writes to which repository now.
+    pub(super) turns: Turns,
     /// What the registry has only one of.
     pub(super) settings: registry_settings::Known,
 }

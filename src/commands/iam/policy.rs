@@ -10,13 +10,15 @@ use crate::domain::pull_through::RoleArn;
 use crate::domain::rights::{DEPENDENT, Dependent, Need, On, RIGHTS, Right};
 
 /// What the operator never does, whatever else the role is allowed.
-pub const NEVER: [&str; 5] = [
-    "ecr:BatchDeleteImage",
+pub const NEVER: [&str; 4] = [
     "ecr:CompleteLayerUpload",
     "ecr:InitiateLayerUpload",
     "ecr:PutImage",
     "ecr:UploadLayerPart",
 ];
+
+/// What it does to the images of a repository that is deleted, and nowhere else.
+const DELETES_IMAGES: &str = "ecr:BatchDeleteImage";
 
 /// What a role is used for: the statements that its policy has.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -25,7 +27,7 @@ pub enum Part {
     Read,
     /// Making and changing repositories: where the environment is managed.
     Repositories,
-    /// Deleting repositories: where the environment has `allowDelete`.
+    /// Deleting repositories with their images: where the environment has `allowDelete`.
     Deletion,
     /// Pull-through caches: where a `PullThroughRule` names the environment.
     Caches,
@@ -125,13 +127,22 @@ pub fn permissions(target: &Target, cluster: &ClusterId) -> Value {
         statements.extend(dependent.map(|it| dependent_statement(it, target)));
     }
     statements.extend(never_to_another_cluster(target, cluster));
-    statements.push(json!({
+    statements.push(never_to_images(target));
+    document(&statements)
+}
+
+/// Denies to push, and to delete images where deletion is not allowed.
+fn never_to_images(target: &Target) -> Value {
+    let mut actions: BTreeSet<&str> = NEVER.into();
+    if !target.parts.contains(&Part::Deletion) {
+        actions.insert(DELETES_IMAGES);
+    }
+    json!({
         "Sid": "NeverToImages",
         "Effect": "Deny",
-        "Action": NEVER,
+        "Action": actions,
         "Resource": "*",
-    }));
-    document(&statements)
+    })
 }
 
 /// Denies every change of a repository that has another cluster's tag. Creating is harmless: ECR refuses

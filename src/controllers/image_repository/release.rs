@@ -18,10 +18,10 @@ use crate::api::targets::TargetKey;
 use crate::controllers::driver::Done;
 use crate::controllers::outcome::{self, Retry};
 use crate::controllers::wakes::{Key, Kind};
-use crate::controllers::{Context, Stop, finalizer, live};
+use crate::controllers::{Context, Stop, finalizer, live, tombstones};
 use crate::desired::{self, Stopped, Target};
 use crate::domain::names::EnvironmentName;
-use crate::domain::repository::{Contents, Deletion, Released, plan_deletion};
+use crate::domain::repository::{Contents, Deletion, Observed, Released, plan_deletion};
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr::{self, ErrorKind, Priority};
 
@@ -128,10 +128,13 @@ async fn let_go(
     let world = cx.world.load_full();
     // Who has the account now reaches it, whatever its environment was called.
     let environment = world.registries().get(registry).unwrap_or(environment);
-    let deletion = desired::deletion(object, environment, &world, Timestamp::now());
     let registry = cx.registry(environment, registry).await?.at(Priority::Edit);
+    let _turn = registry.turn(name).await;
     live::confirm(cx, object).await?;
-    let what = carry_out(&registry, &deletion, name).await;
+    let observed = registry.observe(name).await.map_err(Stop::Failed)?;
+    let now = tombstones::now(&registry)?;
+    let deletion = desired::deletion(object, environment, &world, now);
+    let what = carry_out(&registry, &deletion, (name, observed.as_ref())).await;
     // It counts the repositories that bear a tombstone.
     cx.wakes.wake(Key {
         kind: Kind::Environment,
@@ -144,12 +147,11 @@ async fn let_go(
 async fn carry_out(
     registry: &ecr::Registry,
     deletion: &Deletion,
-    name: &RepositoryName,
+    (name, observed): (&RepositoryName, Option<&Observed>),
 ) -> Result<String, ecr::Error> {
-    let observed = registry.observe(name).await?;
     let mut contents = None;
     loop {
-        match plan_deletion(deletion, observed.as_ref(), contents) {
+        match plan_deletion(deletion, observed, contents) {
             Released::LeftAlone(why) => return Ok(format!("left alone: {why}")),
             Released::AskContents => contents = Some(registry.contents(name).await?),
             Released::Kept(changes, why) => {

@@ -71,45 +71,74 @@ fn who_only_observes_or_is_suspended_lets_go_without_a_call() {
     }
 }
 
-#[test]
-fn an_environment_that_is_new_suspended_or_going_lets_no_images_go() {
-    let of = |metadata: &str, spec: &str| {
-        let text = format!(
-            r#"
+/// What time it is for AWS, for the API server and here.
+fn times(seconds: [i64; 3]) -> Times {
+    let now: Timestamp = NOW.parse().unwrap();
+    let [aws, kubernetes, ours] = seconds.map(|it| now + SignedDuration::from_secs(it));
+    Times {
+        aws,
+        kubernetes,
+        ours,
+    }
+}
+
+/// The terms of `prod` of this further metadata and spec.
+fn of(metadata: &str, spec: &str, times: Times) -> Terms {
+    let text = format!(
+        r#"
 kind: EnvironmentAccount
 metadata: {{name: prod{metadata}}}
 spec: {{accountId: "333333333333", region: us-east-1, allowDelete: true{spec}}}
 "#
-        );
-        let world = world(&[&text]);
-        terms(
-            world.environment("prod").unwrap(),
-            &world,
-            NOW.parse().unwrap(),
-        )
-        .map(|it| {
-            let Terms {
-                cluster,
-                management,
-                allow_delete,
-                now,
-                settled,
-                unused_since,
-            } = it;
-            format!("{cluster} {management:?} {allow_delete} {now} {settled} {unused_since}")
-        })
+    );
+    let world = world(&[&text]);
+    terms(world.environment("prod").unwrap(), &world, times)
+}
+
+const MADE: &str = r#", creationTimestamp: "2026-05-31T20:00:00Z""#;
+
+#[test]
+fn environment_says_how_long_its_repositories_are_kept() {
+    let line = |spec: &str| {
+        let Terms {
+            cluster,
+            authority: _,
+            allow_delete,
+            clocks: _,
+            due,
+            condemned_before,
+            settled,
+            unused_since,
+        } = of(MADE, spec, times([0; 3]));
+        format!("{cluster} {allow_delete} {due} {condemned_before} {settled} {unused_since}")
     };
-    let made = r#", creationTimestamp: "2026-05-31T20:00:00Z""#;
     assert_eq!(
-        of(made, "").as_deref(),
-        Some("blue Manage true 2026-06-01T12:00:00Z 2026-06-01T20:00:00Z 2026-05-02T12:00:00Z")
+        line(""),
+        "blue true 2026-06-02T12:00:00Z 2026-05-31T12:00:00Z 2026-06-01T20:00:00Z 2026-05-02T12:00:00Z"
     );
     assert_eq!(
-        of(made, ", deletion: {delayHours: 1, unusedDays: 0}").as_deref(),
-        Some("blue Manage true 2026-06-01T12:00:00Z 2026-05-31T21:00:00Z 2026-06-01T12:00:00Z")
+        line(", deletion: {delayHours: 1, unusedDays: 0}"),
+        "blue true 2026-06-01T13:00:00Z 2026-06-01T11:00:00Z 2026-05-31T21:00:00Z 2026-06-01T12:00:00Z"
     );
-    assert_eq!(of(made, ", suspend: true"), None);
-    let going = format!(r#"{made}, deletionTimestamp: "2026-06-01T11:00:00Z""#);
-    assert_eq!(of(&going, ""), None);
-    assert_eq!(of("", ""), None, "an object without an age");
+}
+
+#[test]
+fn environment_that_is_observed_suspended_or_going_deletes_nothing() {
+    let authority = |metadata: &str, spec: &str| {
+        let terms = of(metadata, spec, times([0; 3]));
+        terms.authority
+    };
+    assert_eq!(authority(MADE, ""), Authority::Manages);
+    let observes = ", managementPolicy: Observe";
+    assert_eq!(authority(MADE, observes), Authority::Observes);
+    assert_eq!(authority(MADE, ", suspend: true"), Authority::Suspended);
+    let going = format!(r#"{MADE}, deletionTimestamp: "2026-06-01T11:00:00Z""#);
+    assert_eq!(authority(&going, ", suspend: true"), Authority::Leaving);
+}
+
+#[test]
+fn moments_are_aws_time_and_all_clocks_are_compared() {
+    let terms = of(MADE, "", times([10, -20, 45]));
+    assert_eq!(terms.due.to_string(), "2026-06-02T12:00:10Z");
+    assert_eq!(terms.clocks.seconds_apart, 65);
 }

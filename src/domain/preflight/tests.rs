@@ -122,7 +122,7 @@ fn the_operator_needs_what_its_objects_ask_of_it() {
             eu-central-1 : ecr:DescribeRepositoryCreationTemplates
             eu-central-1 payments/* tools hub/*: ecr:ListTagsForResource ecr:GetRepositoryPolicy ecr:GetLifecyclePolicy ecr:ListImages ecr:DescribeImages ecr:BatchGetImage ecr:StartLifecyclePolicyPreview ecr:GetLifecyclePolicyPreview
             eu-central-1 payments/* tools: ecr:CreateRepository ecr:TagResource ecr:UntagResource ecr:PutImageTagMutability ecr:PutImageScanningConfiguration ecr:SetRepositoryPolicy ecr:DeleteRepositoryPolicy ecr:PutLifecyclePolicy ecr:DeleteLifecyclePolicy
-            eu-central-1 payments/* tools: ecr:DeleteRepository
+            eu-central-1 payments/* tools: ecr:BatchDeleteImage ecr:DeleteRepository
             eu-central-1 : ecr:CreatePullThroughCacheRule ecr:UpdatePullThroughCacheRule ecr:ValidatePullThroughCacheRule
             eu-central-1 : ecr:CreateRepositoryCreationTemplate ecr:UpdateRepositoryCreationTemplate ecr:DeleteRepositoryCreationTemplate
             eu-central-1 hub/*: ecr:BatchImportUpstreamImage ecr:CreateRepository

@@ -1,6 +1,6 @@
 //! What becomes of a repository when its object is deleted. Retain is the default, and whatever is
 //! in doubt is kept: an object that is pruned must never cost an image. A repository with images is
-//! never deleted here: it gets a [tombstone](super::tombstone), and its object is let go.
+//! never deleted here: it gets a [tombstone](super::tombstone), and its object goes.
 
 use std::collections::BTreeMap;
 
@@ -86,9 +86,12 @@ pub enum Kept {
     /// It was made for an earlier object of the same name, and this one never took it over.
     #[error("an earlier object of this name made it")]
     AnotherUid,
-    /// It was to get a tombstone, and ECR takes no further tag.
-    #[error("it bears {MOST_TAGS} tags, so there is no room for a tombstone")]
+    /// It was to get a tombstone, and ECR does not take as many further tags.
+    #[error("it bears nearly {MOST_TAGS} tags, so there is no room for a tombstone's three")]
     NoRoom,
+    /// An image came while its images were being deleted.
+    #[error("an image was pushed while it was being deleted: somebody uses it")]
+    ImageCame,
 }
 
 /// What to do with one repository of a deleted object; `contents` is `None` until it was asked
@@ -133,12 +136,19 @@ pub fn plan_deletion(
     Released::Kept(freed(observed), kept)
 }
 
+/// Whether there is room for all tags that the end of a repository is marked by.
+pub(super) fn has_room(observed: &Observed) -> bool {
+    let further = owner::MARKS.iter();
+    let further = further.filter(|it| !observed.tags.contains_key(**it));
+    observed.tags.len() + further.count() <= MOST_TAGS
+}
+
 /// A tombstone that stands already keeps its moment: asking again does not prolong the delay.
 fn condemned(observed: &Observed, due: &Moment) -> Released {
     if let Some(Ok(standing)) = tombstone::of(&observed.tags) {
         return Released::Condemned(None, standing);
     }
-    if observed.tags.len() >= MOST_TAGS {
+    if !has_room(observed) {
         return Released::Kept(freed(observed), Kept::NoRoom);
     }
     let tag = BTreeMap::from([(owner::DELETE_AFTER.to_owned(), due.to_string())]);

@@ -1,12 +1,14 @@
 //! How an existing repository differs from what is desired, and the change that closes each
 //! difference; found together, so that nothing is shown and not done, or done and not shown.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::release::{Holder, TagChanges};
 use super::{
     Change, Desired, Difference, Encryption, MOST_TAGS, Observed, Plan, Reading, Refusal, Setting,
+    tombstone,
 };
 use crate::domain::owner::{self, Ownership};
 use crate::domain::{lifecycle, policy};
@@ -15,6 +17,7 @@ use crate::domain::{lifecycle, policy};
 pub(super) fn gap(desired: &Desired, observed: &Observed, tags: &BTreeMap<String, String>) -> Plan {
     let mut plan = Plan::default();
     let whose = plan.tags(desired, tags, &observed.tags);
+    let policy = plan.end_is_cancelled(observed, tags);
     if let Some(encryption) = &desired.encryption
         && !encryption.is_met_by(&observed.encryption)
     {
@@ -35,9 +38,9 @@ pub(super) fn gap(desired: &Desired, observed: &Observed, tags: &BTreeMap<String
         plan.changes
             .push(Change::PutImageScanningConfiguration(scan_on_push));
     }
-    match gone(&desired.policy, &observed.policy) {
+    match gone(&desired.policy, &policy) {
         Some(arns) => plan.principals_are_gone(arns),
-        None => plan.document(&POLICY, &desired.policy, &observed.policy),
+        None => plan.document(&POLICY, &desired.policy, &policy),
     }
     plan.document(&LIFECYCLE, &desired.lifecycle, &observed.lifecycle);
     match whose {
@@ -126,9 +129,12 @@ impl Plan {
                 .map_or_else(|| format!("{key} absent"), |it| format!("{key}={it}"));
             self.differs("tags", observed, format_args!("{key}={value}"));
         }
-        let mut taken = self.taken_tags(desired, wanted, found);
+        let mut taken = self.taken_tags(desired, found);
         if wanted.contains_key(owner::UID) {
             taken.extend(self.mark_of_release(found, changes_owner));
+            if !tombstone::is_announced(found) {
+                taken.extend(marks(found));
+            }
         }
         let holder = match desired.owner.judge(found) {
             Ownership::Ours | Ownership::OursUnderAnotherUid => Holder::Ours,
@@ -163,11 +169,43 @@ impl Plan {
         keys
     }
 
-    /// The keys to take off: what this object once set, and, since it lives, a tombstone.
+    /// Since the object lives, a quarantine is lifted, and only then the marks of the end go: while it
+    /// stands, the list shows them. Gives the policy as it is then.
+    fn end_is_cancelled<'a>(
+        &mut self,
+        observed: &'a Observed,
+        wanted: &BTreeMap<String, String>,
+    ) -> Cow<'a, Reading<policy::Document>> {
+        if !wanted.contains_key(owner::UID) {
+            return Cow::Borrowed(&observed.policy); // nothing is written to it
+        }
+        if let Some(due) = observed.tags.get(owner::DELETE_AFTER) {
+            self.differs(
+                "owner",
+                format_args!("none, deleted after {due}"),
+                "an object",
+            );
+        }
+        let policy = match observed.lifted() {
+            policy::Lifted::AsItWas => Cow::Borrowed(&observed.policy),
+            policy::Lifted::Nothing => Cow::Owned(Reading::Absent),
+            policy::Lifted::Document(left) => Cow::Owned(Reading::Present(left)),
+        };
+        if let Some(lifting) = observed.lifting() {
+            self.differs("owner", "none, under quarantine", "an object");
+            self.changes.push(lifting);
+        }
+        if tombstone::is_announced(&observed.tags) {
+            let marks = Change::UntagResource(marks(&observed.tags));
+            self.changes.push(marks);
+        }
+        policy
+    }
+
+    /// The keys to take off: what this object once set.
     fn taken_tags(
         &mut self,
         desired: &Desired,
-        wanted: &BTreeMap<String, String>,
         found: &BTreeMap<String, String>,
     ) -> BTreeSet<String> {
         let retired: BTreeMap<_, _> = desired
@@ -183,18 +221,7 @@ impl Plan {
                 format_args!("{key} absent"),
             );
         }
-        let mut taken: BTreeSet<_> = retired.into_keys().cloned().collect();
-        if let Some(due) = found.get(owner::DELETE_AFTER)
-            && wanted.contains_key(owner::UID)
-        {
-            self.differs(
-                "owner",
-                format_args!("none, deleted after {due}"),
-                "an object",
-            );
-            taken.insert(owner::DELETE_AFTER.to_owned());
-        }
-        taken
+        retired.into_keys().cloned().collect()
     }
 
     fn principals_are_gone(&mut self, arns: BTreeSet<String>) {
@@ -235,6 +262,13 @@ impl Plan {
         self.differs(kind.field, observed, desired);
         self.changes.push(change);
     }
+}
+
+/// The keys of the marks of an end among `tags`.
+fn marks(tags: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let marks = owner::MARKS.into_iter();
+    let marks = marks.filter(|it| tags.contains_key(*it));
+    marks.map(str::to_owned).collect()
 }
 
 /// Whom the owner tags among `tags` name, for people.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::domain::lifecycle::safety::{Counts, Verdict};
-use crate::domain::owner::{CLUSTER, DELETE_AFTER, OBJECT, Ownership, RELEASED_BY, UID};
+use crate::domain::owner::{
+    CLUSTER, CONDEMNED_AT, DELETE_AFTER, OBJECT, Ownership, QUARANTINED_AT, RELEASED_BY, UID,
+};
 
 /// Its ARN.
 pub(super) const ARN: &str = "arn:aws:ecr:eu-central-1:333333333333:repository/payments/api";
@@ -54,12 +56,27 @@ pub(super) fn deletion(policy: DeletionPolicy) -> Deletion {
     }
 }
 
-/// Ours, under a tombstone.
+/// Ours, under a tombstone that was condemned at the moment of [`CONDEMNED`].
 pub(super) fn buried(due: &str) -> World {
     let mut it = ours();
     it.tags.insert(DELETE_AFTER.to_owned(), due.to_owned());
+    it.tags
+        .insert(CONDEMNED_AT.to_owned(), CONDEMNED.to_owned());
     Some(it)
 }
+
+/// The same, with its quarantine in force.
+pub(super) fn quarantined(due: &str) -> World {
+    let mut it = buried(due).unwrap();
+    it.tags
+        .insert(QUARANTINED_AT.to_owned(), "2026-06-30T00:00:00Z".to_owned());
+    let document = policy::Document::quarantined(Some(&policy("444444444444"))).unwrap();
+    it.policy = Reading::Present(document);
+    Some(it)
+}
+
+/// When the tombstones of these tests were first looked at.
+pub(super) const CONDEMNED: &str = "2026-06-01T00:00:00Z";
 
 /// What may be found under a name.
 pub(super) const STATES: [&str; 7] = [
@@ -135,7 +152,8 @@ pub(super) fn apply(world: &mut World, change: &Change) {
             assert!(it.tags.len() <= MOST_TAGS, "TooManyTagsException");
         }
         Change::UntagResource(keys) => it.tags.retain(|key, _| !keys.contains(key)),
-        Change::DeleteRepository | Change::DeleteRepositoryWithImages => *world = None,
+        Change::BatchDeleteImage(_) => {} // the model holds no images
+        Change::DeleteRepository => *world = None,
     }
 }
 

@@ -45,10 +45,25 @@ pub enum Change {
     TagResource(BTreeMap<String, String>),
     /// Remove tags by key.
     UntagResource(BTreeSet<String>),
+    /// Delete these images; at most [`MOST_IMAGES`] of them. Only [a tombstone](super::tombstone)
+    /// ends so.
+    BatchDeleteImage(BTreeSet<ImageId>),
     /// Delete the repository if ECR finds it empty; never with `force`.
     DeleteRepository,
-    /// Delete the repository with its images: `force`. Only [a tombstone](super::tombstone) ends so.
-    DeleteRepositoryWithImages,
+}
+
+/// The most images that one call names.
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html>
+pub const MOST_IMAGES: usize = 100;
+
+/// An image as a deletion names it. With a tag the image goes only if the tag still leads to this
+/// digest and is its last one, so an image that got another tag meanwhile stays.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct ImageId {
+    /// The digest of its manifest.
+    pub digest: String,
+    /// One of its tags; `None`: it has none.
+    pub tag: Option<String>,
 }
 
 /// What `CreateRepository` takes.
@@ -194,7 +209,8 @@ impl Change {
             Self::DeleteLifecyclePolicy => "DeleteLifecyclePolicy",
             Self::TagResource(_) => "TagResource",
             Self::UntagResource(_) => "UntagResource",
-            Self::DeleteRepository | Self::DeleteRepositoryWithImages => "DeleteRepository",
+            Self::BatchDeleteImage(_) => "BatchDeleteImage",
+            Self::DeleteRepository => "DeleteRepository",
         }
     }
 }

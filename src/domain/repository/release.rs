@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, MOST_TAGS, Observed};
-use crate::domain::owner::{self, CLUSTER, DELETE_AFTER, OBJECT, RELEASED_BY, UID};
+use crate::domain::owner::{self, CLUSTER, OBJECT, RELEASED_BY, UID};
 
 /// The calls after which a repository of ours is nobody's. The mark comes first: without it, nobody
 /// would know who may take the repository back. Where it has no room, the uid makes some, since what
@@ -16,13 +16,13 @@ pub(super) fn freed(observed: &Observed) -> Vec<Change> {
     // Another spelling of the key would contradict the mark.
     let others = owner::keys_of_release(tags).into_iter();
     let others = others.filter(|it| it != RELEASED_BY);
-    let (owners, rest) = ([CLUSTER, OBJECT], [UID, DELETE_AFTER]);
-    let (owners, rest) = (owners.map(str::to_owned), rest.map(str::to_owned));
-    let rest: BTreeSet<String> = rest.into_iter().chain(others).collect();
+    let owners = [CLUSTER, OBJECT].map(str::to_owned);
+    let rest = [UID].into_iter().chain(owner::MARKS).map(str::to_owned);
+    let rest: BTreeSet<String> = rest.chain(others).collect();
     let mut all = rest.clone();
     all.extend(owners.clone());
     let has_room = tags.len() < MOST_TAGS || tags.contains_key(RELEASED_BY);
-    match mark {
+    let tags = match mark {
         None => vec![Change::UntagResource(all)],
         Some(mark) if has_room => vec![mark, Change::UntagResource(all)],
         Some(mark) => vec![
@@ -30,7 +30,9 @@ pub(super) fn freed(observed: &Observed) -> Vec<Change> {
             mark,
             Change::UntagResource(owners.into()),
         ],
-    }
+    };
+    // A quarantine is lifted first: while it stands, the tags say so.
+    observed.lifting().into_iter().chain(tags).collect()
 }
 
 /// Tags to put on a repository and to take off.

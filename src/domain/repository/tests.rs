@@ -73,7 +73,7 @@ fn words(change: &Change) -> String {
         Change::DeleteRepositoryPolicy
         | Change::DeleteLifecyclePolicy
         | Change::DeleteRepository
-        | Change::DeleteRepositoryWithImages => {
+        | Change::BatchDeleteImage(_) => {
             return change.operation().to_owned();
         }
     };

@@ -51,5 +51,5 @@ fn every_operation_is_found_by_its_aws_name() {
     for operation in Operation::ALL {
         assert_eq!(Operation::named(operation.as_str()), Some(*operation));
     }
-    assert_eq!(Operation::named("BatchDeleteImage"), None);
+    assert_eq!(Operation::named("PutImage"), None);
 }

@@ -201,8 +201,8 @@ fn waits(held: &Held, desired: &repository::Desired) -> Refused {
 /// What would be made with a new repository; nothing where there is one.
 fn made(desired: &repository::Desired, changes: &[repository::Change]) -> Vec<String> {
     use repository::Change::{
-        CreateRepository, DeleteLifecyclePolicy, DeleteRepository, DeleteRepositoryPolicy,
-        DeleteRepositoryWithImages, PutImageScanningConfiguration, PutImageTagMutability,
+        BatchDeleteImage, CreateRepository, DeleteLifecyclePolicy, DeleteRepository,
+        DeleteRepositoryPolicy, PutImageScanningConfiguration, PutImageTagMutability,
         PutLifecyclePolicy, SetRepositoryPolicy, TagResource, UntagResource,
     };
     if !matches!(changes.first(), Some(CreateRepository(_))) {
@@ -218,8 +218,8 @@ fn made(desired: &repository::Desired, changes: &[repository::Change]) -> Vec<St
         | DeleteLifecyclePolicy
         | TagResource(_)
         | UntagResource(_)
-        | DeleteRepository
-        | DeleteRepositoryWithImages => it.operation().to_owned(),
+        | BatchDeleteImage(_)
+        | DeleteRepository => it.operation().to_owned(),
     };
     changes.iter().map(word).collect()
 }

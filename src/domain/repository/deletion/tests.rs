@@ -2,7 +2,10 @@ use expect_test::expect;
 
 use super::*;
 use crate::domain::owner::RELEASED_BY;
-use crate::domain::repository::model::{STATES, apply, buried, deletion, found, ours, tags};
+use crate::domain::repository::Reading;
+use crate::domain::repository::model::{
+    STATES, apply, buried, deletion, found, ours, policy, quarantined, tags,
+};
 
 const POLICIES: [DeletionPolicy; 3] = [
     DeletionPolicy::Retain,
@@ -89,7 +92,7 @@ fn words(released: &Released) -> String {
         Released::LeftAlone(why) => format!("left alone: {why}"),
         Released::AskContents => "asks what it holds".to_owned(),
         Released::Kept(changes, why) => {
-            let calls: Vec<_> = changes.iter().map(Change::operation).collect();
+            let calls: Vec<&str> = changes.iter().map(Change::operation).collect();
             format!("{}, since {why}", calls.join(", "))
         }
         Released::Condemned(change, due) => {
@@ -155,4 +158,34 @@ fn what_is_kept_is_nobodys_afterwards_and_keeps_its_other_tags() {
     assert_eq!(world.as_ref().unwrap().tags, marked);
     let again = plan_deletion(&deletion, world.as_ref(), None);
     assert_eq!(again, Released::LeftAlone(LeftAlone::NotOurs));
+}
+
+#[test]
+fn what_is_kept_under_quarantine_can_be_pulled_before_it_is_nobodys() {
+    let mut world = quarantined("2026-01-01T00:00:00Z");
+    let released = plan_deletion(&deletion(DeletionPolicy::Retain), world.as_ref(), None);
+    assert_eq!(
+        words(&released),
+        "SetRepositoryPolicy, TagResource, UntagResource, since deletionPolicy is Retain"
+    );
+    let Released::Kept(changes, _) = released else {
+        panic!("not kept")
+    };
+    changes.iter().for_each(|it| apply(&mut world, it));
+    let kept = world.unwrap();
+    assert_eq!(kept.policy, Reading::Present(policy("444444444444")));
+    assert_eq!(kept.tags, tags([(RELEASED_BY, "east/payments/api")]));
+}
+
+#[test]
+fn tombstone_needs_room_for_all_its_tags() {
+    let mut world = Some(ours());
+    let others = (0..MOST_TAGS - 5).map(|it| (format!("t{it}"), String::new()));
+    world.as_mut().unwrap().tags.extend(others);
+    let deletion = deletion(DeletionPolicy::Delete);
+    let released = plan_deletion(&deletion, world.as_ref(), Some(Contents::Images));
+    assert!(
+        matches!(released, Released::Kept(_, Kept::NoRoom)),
+        "{released:?}"
+    );
 }

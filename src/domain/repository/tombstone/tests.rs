@@ -4,11 +4,13 @@ use super::*;
 use crate::domain::lifecycle::Safety;
 use crate::domain::owner::Owner;
 use crate::domain::repository::model::{
-    DUE, World, apply, buried, deletion, observed, ours, owner, settle,
+    CONDEMNED, DUE, World, apply, buried, deletion, observed, ours, owner, policy, quarantined,
+    settle,
 };
+use crate::domain::repository::stock::{Image, Kind};
 use crate::domain::repository::{
-    Adoption, Contents, Deletion, DeletionPolicy, Desired, Mutability, Released, Setting, plan,
-    plan_deletion,
+    Adoption, Contents, Deletion, DeletionPolicy, Desired, Management, Mutability, Observed,
+    Reading, Released, Setting, plan, plan_deletion,
 };
 
 fn moment(text: &str) -> Moment {
@@ -16,23 +18,60 @@ fn moment(text: &str) -> Moment {
 }
 
 fn terms(now: &str) -> Terms {
+    let now = moment(now);
     Terms {
         cluster: "east".parse().unwrap(),
-        management: Management::Manage,
+        authority: Authority::Manages,
         allow_delete: true,
-        now: moment(now),
+        clocks: Clocks {
+            aws: now.clone(),
+            kubernetes: now.clone(),
+            ours: now.clone(),
+            seconds_apart: 2,
+        },
+        due: moment("2026-09-01T00:00:00Z"),
+        condemned_before: now,
         settled: moment("2026-01-01T00:00:00Z"),
         unused_since: moment("2026-05-03T00:00:00Z"),
     }
 }
+
+/// A look that found one image, which came and was used at these moments.
+fn look(came: &str, used: &str) -> Look {
+    let image = Image {
+        tags: ["1.0".to_owned()].into(),
+        kind: Kind::Single,
+        came: moment(came),
+        used: moment(used),
+    };
+    Look {
+        at: moment("2026-06-30T00:00:00Z"),
+        images: [("sha256:1".to_owned(), image)].into(),
+    }
+}
+
+const OLD: &str = "2026-04-01T00:00:00Z";
 
 /// All that can be found out of a repository with images that nobody uses.
 fn unused() -> Findings {
     Findings {
         pods: Some(Pods::None),
         claimant: Some(Claimant::Nobody),
-        holdings: Some(Holdings::Images(moment("2026-04-01T00:00:00Z"))),
+        look: Some(look(OLD, OLD)),
+        first_look: None,
     }
+}
+
+fn empty() -> Look {
+    Look {
+        images: BTreeMap::new(),
+        ..look(OLD, OLD)
+    }
+}
+
+fn calls(changes: &[Change]) -> String {
+    let calls: Vec<&str> = changes.iter().map(Change::operation).collect();
+    calls.join(", ")
 }
 
 fn words(end: &End) -> String {
@@ -40,11 +79,16 @@ fn words(end: &End) -> String {
         End::NotOurs => "left alone".to_owned(),
         End::Waits(why) => format!("waits: {why}"),
         End::Ask(what) => format!("asks: {what:?}"),
-        End::Kept(changes, why) => {
-            let calls: Vec<_> = changes.iter().map(Change::operation).collect();
-            format!("{}, since {why}", calls.join(", "))
+        End::Condemned(Change::TagResource(tags)) | End::Announced(Change::TagResource(tags)) => {
+            format!("TagResource {tags:?}")
         }
-        End::Deleted(change) => format!("{change:?}"),
+        End::Condemned(change)
+        | End::Announced(change)
+        | End::Quarantined(change)
+        | End::Deleted(change) => change.operation().to_owned(),
+        End::Emptied(images) => format!("BatchDeleteImage of {}", images.len()),
+        End::Lifted(changes, why) => format!("lifted by {}: {why}", calls(changes)),
+        End::Kept(changes, why) => format!("{}, since {why}", calls(changes)),
     }
 }
 
@@ -54,7 +98,7 @@ fn uses() -> [(&'static str, Findings); 4] {
         (
             "empty",
             Findings {
-                holdings: Some(Holdings::Nothing),
+                look: Some(empty()),
                 ..unused()
             },
         ),
@@ -69,7 +113,7 @@ fn uses() -> [(&'static str, Findings); 4] {
         (
             "pulled",
             Findings {
-                holdings: Some(Holdings::Images(moment("2026-05-20T00:00:00Z"))),
+                look: Some(look(OLD, "2026-05-20T00:00:00Z")),
                 ..unused()
             },
         ),
@@ -106,9 +150,9 @@ fn policy_use_permission_and_delay_decide_whether_images_go() {
 }
 
 fn whole_way(policy: DeletionPolicy, findings: &Findings, allow_delete: bool, now: &str) -> String {
-    let contents = match findings.holdings {
-        Some(Holdings::Nothing) => Contents::Empty,
-        Some(Holdings::Images(_)) | None => Contents::Images,
+    let contents = match &findings.look {
+        Some(look) if look.images.is_empty() => Contents::Empty,
+        Some(_) | None => Contents::Images,
     };
     let deletion = Deletion {
         allow_delete,
@@ -118,19 +162,34 @@ fn whole_way(policy: DeletionPolicy, findings: &Findings, allow_delete: bool, no
     let first = match plan_deletion(&deletion, world.as_ref(), Some(contents)) {
         Released::Kept(changes, _) => changes,
         Released::Deleted(change) => vec![change],
-        Released::Condemned(change, _) => vec![change.unwrap()],
+        Released::Condemned(change, _) => change.into_iter().collect(),
         other @ (Released::LeftAlone(_) | Released::AskContents) => panic!("{other:?}"),
     };
-    for change in &first {
-        apply(&mut world, change);
-    }
+    let mut said = vec![calls(&first)];
+    first.iter().for_each(|it| apply(&mut world, it));
     let terms = Terms {
         allow_delete,
+        due: moment(now),
         ..terms(now)
     };
-    let end = plan_end(&terms, world.as_ref(), findings);
-    let first: Vec<_> = first.iter().map(Change::operation).collect();
-    format!("{}, then {}", first.join(", "), words(&end))
+    let mut findings = findings.clone();
+    loop {
+        let end = plan_end(&terms, world.as_ref(), &findings);
+        match &end {
+            End::Condemned(change) | End::Announced(change) | End::Quarantined(change) => {
+                said.push(change.operation().to_owned());
+                apply(&mut world, change);
+            }
+            End::Emptied(batch) => {
+                said.push("BatchDeleteImage".to_owned());
+                findings.look.as_mut().unwrap().without(batch);
+            }
+            _ => {
+                said.push(words(&end));
+                return said.join(", then ");
+            }
+        }
+    }
 }
 
 #[test]
@@ -145,7 +204,8 @@ fn what_is_not_known_is_asked_for_and_the_living_last() {
                 match question {
                     Question::Pods => findings.pods = unused().pods,
                     Question::Claimant => findings.claimant = unused().claimant,
-                    Question::Holdings => findings.holdings = unused().holdings,
+                    Question::Images => findings.look = unused().look,
+                    Question::Policy => panic!("it is read"),
                 }
             }
             end => {
@@ -154,7 +214,7 @@ fn what_is_not_known_is_asked_for_and_the_living_last() {
             }
         }
     }
-    expect!["Pods, Holdings, Claimant, DeleteRepositoryWithImages"].assert_eq(&asked.join(", "));
+    expect![[r#"Pods, Images, Claimant, TagResource {"ecr-operator.dev/quarantined-at": "2026-06-30T00:00:00Z"}"#]].assert_eq(&asked.join(", "));
 }
 
 #[test]
@@ -178,7 +238,7 @@ fn in_doubt_it_waits() {
         ),
         of(
             &Terms {
-                management: Management::Observe,
+                authority: Authority::Observes,
                 ..terms(now)
             },
             buried(DUE),
@@ -220,9 +280,9 @@ fn in_doubt_it_waits() {
         waits: ImageRepository shop/api asks for it"#]].assert_eq(&lines.join("\n"));
 }
 
-#[test]
-fn an_object_made_again_cancels_the_tombstone() {
-    let desired = Desired {
+/// An object of the same name, made again; it does not manage the policy.
+fn made_again() -> Desired {
+    Desired {
         name: "payments/api".parse().unwrap(),
         owner: Owner {
             uid: "u3".to_owned(),
@@ -237,8 +297,13 @@ fn an_object_made_again_cancels_the_tombstone() {
         lifecycle: Setting::Unmanaged,
         safety: Safety::default(),
         tags: BTreeMap::new(),
-        retired_tags: std::collections::BTreeSet::new(),
-    };
+        retired_tags: BTreeSet::new(),
+    }
+}
+
+#[test]
+fn an_object_made_again_cancels_the_tombstone() {
+    let desired = made_again();
     let cancelled = settle(&desired, buried(DUE));
     assert_eq!(cancelled.as_ref().unwrap().tags, desired.owner.tags());
     assert_eq!(plan(&desired, cancelled.as_ref()).changes, []);
@@ -248,4 +313,147 @@ fn an_object_made_again_cancels_the_tombstone() {
         &unused(),
     );
     assert_eq!(end, End::NotOurs);
+}
+
+#[test]
+fn object_made_again_lifts_the_quarantine_before_its_tags_go() {
+    let desired = made_again();
+    let plan = plan(&desired, quarantined(DUE).as_ref());
+    assert_eq!(
+        calls(&plan.changes),
+        "TagResource, SetRepositoryPolicy, UntagResource"
+    );
+    let settled = settle(&desired, quarantined(DUE)).unwrap();
+    assert_eq!(settled.policy, Reading::Present(policy("444444444444")));
+    assert_eq!(settled.tags, desired.owner.tags());
+}
+
+/// Whatever speaks against it while the quarantine stands.
+#[test]
+fn quarantine_is_lifted_by_all_that_speaks_against_it() {
+    let now = "2026-07-01T00:00:00Z";
+    let of = |terms: &Terms, world: World, findings: &Findings| {
+        words(&plan_end(terms, world.as_ref(), findings))
+    };
+    let without = |key: &str| {
+        let mut it = quarantined(DUE).unwrap();
+        it.tags.remove(key);
+        Some(it)
+    };
+    let plain = |terms: &Terms| of(terms, quarantined(DUE), &unused());
+    let mut apart = terms(now);
+    apart.clocks.seconds_apart = 61;
+    let authority = |authority| Terms {
+        authority,
+        ..terms(now)
+    };
+    let lines = [
+        plain(&terms(now)),
+        plain(&authority(Authority::Observes)),
+        plain(&authority(Authority::Suspended)),
+        plain(&authority(Authority::Leaving)),
+        plain(&apart),
+        plain(&Terms {
+            allow_delete: false,
+            ..terms(now)
+        }),
+        of(&terms(now), without(owner::DELETE_AFTER), &unused()),
+        of(&terms(now), without(owner::CLUSTER), &unused()),
+        of(&terms(now), without(owner::QUARANTINED_AT), &unused()),
+    ];
+    expect![[r#"
+        BatchDeleteImage of 1
+        lifted by SetRepositoryPolicy, UntagResource: this cluster only observes the account
+        lifted by SetRepositoryPolicy, UntagResource: the environment is suspended
+        lifted by SetRepositoryPolicy, UntagResource: the environment itself is being deleted
+        lifted by SetRepositoryPolicy, UntagResource: the clocks differ by 61 s, and nothing is deleted while they differ by more than 60: here it is 2026-07-01T00:00:00Z, AWS says 2026-07-01T00:00:00Z, the API server says 2026-07-01T00:00:00Z
+        SetRepositoryPolicy, TagResource, UntagResource, since the environment does not allow deletion
+        lifted by SetRepositoryPolicy, UntagResource: its tag ecr-operator.dev/delete-after was taken off
+        lifted by SetRepositoryPolicy, UntagResource: its tag ecr-operator.dev/delete-after was taken off
+        TagResource {"ecr-operator.dev/quarantined-at": "2026-06-30T00:00:00Z"}"#]].assert_eq(&lines.join("\n"));
+}
+
+/// What pods, objects and images say while the quarantine stands.
+#[test]
+fn quarantine_is_lifted_by_whoever_comes() {
+    let now = terms("2026-07-01T00:00:00Z");
+    let found = |findings: &Findings| words(&plan_end(&now, quarantined(DUE).as_ref(), findings));
+    let came = |earlier| Findings {
+        look: Some(look("2026-06-30T00:00:00Z", "2026-06-30T00:00:00Z")),
+        first_look: earlier,
+        ..unused()
+    };
+    let lines = [
+        found(&Findings {
+            pods: Some(Pods::Some(vec!["shop/api-0".to_owned()])),
+            ..unused()
+        }),
+        found(&Findings {
+            claimant: Some(Claimant::Object("shop/api".to_owned())),
+            ..unused()
+        }),
+        found(&Findings {
+            look: Some(look(OLD, "2026-06-01T00:00:00Z")),
+            ..unused()
+        }),
+        found(&came(None)),
+        found(&came(Some(empty()))),
+        found(&Findings {
+            look: Some(empty()),
+            ..unused()
+        }),
+    ];
+    expect![[r#"
+        lifted by SetRepositoryPolicy, UntagResource: pods use it: shop/api-0
+        lifted by SetRepositoryPolicy, UntagResource: ImageRepository shop/api asks for it
+        lifted by SetRepositoryPolicy, UntagResource: an image was pulled or pushed at 2026-06-01T00:00:00Z
+        SetRepositoryPolicy, TagResource, UntagResource, since an image was pushed while it was being deleted: somebody uses it
+        SetRepositoryPolicy, TagResource, UntagResource, since an image was pushed while it was being deleted: somebody uses it
+        DeleteRepository"#]].assert_eq(&lines.join("\n"));
+}
+
+/// A tag that a wrong clock, or a hand, wrote long before its time.
+#[test]
+fn tombstone_that_no_clock_vouched_for_has_its_delay_from_now() {
+    let mut world = ours();
+    world.tags.insert(
+        owner::DELETE_AFTER.to_owned(),
+        "1999-01-01T00:00:00Z".to_owned(),
+    );
+    let now = "2026-07-01T00:00:00Z";
+    let end = |world: &Observed, terms: &Terms| plan_end(terms, Some(world), &unused());
+    let apart = Terms {
+        clocks: Clocks {
+            seconds_apart: 70 * 24 * 3600,
+            ..terms(now).clocks
+        },
+        ..terms(now)
+    };
+    expect!["waits: the clocks differ by 6048000 s, and nothing is deleted while they differ by more than 60: here it is 2026-07-01T00:00:00Z, AWS says 2026-07-01T00:00:00Z, the API server says 2026-07-01T00:00:00Z"]
+        .assert_eq(&words(&end(&world, &apart)));
+    let condemned = end(&world, &terms(now));
+    expect![[r#"TagResource {"ecr-operator.dev/condemned-at": "2026-07-01T00:00:00Z", "ecr-operator.dev/delete-after": "2026-09-01T00:00:00Z"}"#]]
+        .assert_eq(&words(&condemned));
+    let End::Condemned(Change::TagResource(tags)) = condemned else {
+        unreachable!("it is condemned")
+    };
+    world.tags.extend(tags);
+    world.tags.insert(
+        owner::DELETE_AFTER.to_owned(),
+        "1999-01-01T00:00:00Z".to_owned(),
+    );
+    let early = Terms {
+        condemned_before: moment("2026-06-30T23:59:59Z"),
+        ..terms(now)
+    };
+    assert!(matches!(end(&world, &early), End::Waits(Waiting::Delay(_))));
+    assert!(matches!(end(&world, &terms(now)), End::Announced(_)));
+    let back = Terms {
+        condemned_before: moment(CONDEMNED),
+        ..terms("2026-06-02T00:00:00Z")
+    };
+    assert!(
+        matches!(end(&world, &back), End::Waits(Waiting::Delay(_))),
+        "a clock that goes back makes it wait"
+    );
 }
