@@ -213,6 +213,7 @@ async fn a_wrong_repository_is_refused() {
             json!({"lifecyclePolicyRef": {"name": "Keep 30"}}),
             json!({"tags": {"aws:x": "1"}}),
             json!({"tags": {"ecr-operator.dev/uid": "1"}}),
+            json!({"tags": {"Ecr-Operator.dev/cluster": "1"}}),
             json!({"migratesFrom": ["registry.old.example/api:1.0"]}),
             json!({"overrides": [{"environment": "prod"}]}),
             json!({"overrides": [{"environment": "dev"}, {"environment": "dev"}]}),

@@ -109,7 +109,8 @@ pub struct ImageRepositorySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
     /// Resource tags, up to 47, over those of the environment's defaults. Tags set by others stay.
-    /// Default: none. Example: {team: payments}.
+    /// Keys that start with aws: or ecr-operator.dev/ are reserved, in upper or lower case, as IAM
+    /// compares keys. Default: none. Example: {team: payments}.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "rules::tags")]
     #[x_kube(validation = rules::tag_keys())]

@@ -148,15 +148,16 @@ const ACCOUNT: &str = "[0-9]{12}";
 const ARN: &str = "arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:[A-Za-z0-9+=,.@_/-]+";
 const SERVICE: &str = "[a-z0-9.-]+[.]amazonaws[.]com([.]cn)?";
 
-/// Tag keys that nobody but AWS and we may write.
+/// Tag keys that nobody but AWS and we may write, compared as IAM does: without regard to case.
 pub(super) fn tag_keys() -> Rule {
     Rule::new(
         "self.all(key, key.size() >= 1 && key.size() <= 128 && \
-         !key.lowerAscii().startsWith('aws:') && !key.startsWith('ecr-operator.dev/'))",
+         !key.lowerAscii().startsWith('aws:') && \
+         !key.lowerAscii().startsWith('ecr-operator.dev/'))",
     )
     .message(
         "write tag keys of 1 to 128 characters; those that start with aws: or ecr-operator.dev/ \
-         are reserved",
+         are reserved, in upper or lower case",
     )
 }
 

@@ -227,11 +227,9 @@ pub(super) fn check_tags(tags: &BTreeMap<String, String>, field: &str) -> Result
     }
     for (key, value) in tags {
         let of_a_tag = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
-        let reserved =
-            key.to_ascii_lowercase().starts_with("aws:") || key.starts_with(owner::PREFIX);
-        let problem = if reserved {
+        let problem = if owner::is_reserved(key) {
             format!(
-                "keys that start with aws: or {} are reserved: choose another",
+                "keys that start with aws: or {} are reserved, in upper or lower case: choose another",
                 owner::PREFIX
             )
         } else if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {

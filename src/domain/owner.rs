@@ -106,6 +106,13 @@ impl Owner {
     }
 }
 
+/// Whether only AWS, or only we, may write this tag key. IAM's `aws:ResourceTag/ecr-operator.dev/cluster`
+/// finds `Ecr-Operator.dev/cluster` too, so that case does not count.
+pub fn is_reserved(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.starts_with("aws:") || key.starts_with(PREFIX)
+}
+
 /// What [`RELEASED_BY`] says once the owner that these tags name has released their repository;
 /// `None`: they name none.
 pub fn mark_of_release(tags: &BTreeMap<String, String>) -> Option<String> {

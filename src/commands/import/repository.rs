@@ -162,10 +162,7 @@ pub(super) fn encryption(observed: &domain::Encryption) -> Result<Encryption, St
 
 /// All but those that AWS writes, and ours.
 fn tags(observed: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let of_others = |key: &str| {
-        !key.to_ascii_lowercase().starts_with("aws:") && !key.starts_with(owner::PREFIX)
-    };
-    let tags = observed.iter().filter(|(key, _)| of_others(key));
+    let tags = observed.iter().filter(|(key, _)| !owner::is_reserved(key));
     tags.map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }

@@ -137,7 +137,7 @@ fn access_becomes_the_whole_policy() {
     );
 }
 
-const WRONG: [&str; 15] = [
+const WRONG: [&str; 16] = [
     "imageTagMutability: {mode: IMMUTABLE, exclusionFilters: [a]}",
     "imageTagMutability: {mode: IMMUTABLE_WITH_EXCLUSION}",
     "imageTagMutability: {mode: MUTABLE_WITH_EXCLUSION, exclusionFilters: ['a b']}",
@@ -151,6 +151,7 @@ const WRONG: [&str; 15] = [
     "access: {statements: [{sid: A, effect: Allow, principals: [], actions: ['ecr:*']}]}",
     "access: {statements: [{sid: A, effect: Deny, principals: ['*'], actions: ['s3:GetObject']}]}",
     "tags: {'aws:x': a}",
+    "tags: {Ecr-Operator.dev/cluster: a}",
     "tags: {'a;b': a}",
     "overrides: [{environment: prod, access: {push: [nobody]}}]",
 ];
@@ -187,7 +188,9 @@ fn wrong_settings_are_blamed_on_the_field_that_says_them() {
         access: {statements: [{sid: A, effect: Deny, principals: ['*'], actions: ['s3:GetObject']}]}
           prod InvalidSpec spec.access.statements[0].actions[0]: "s3:GetObject" is no action: an action of Amazon ECR, like ecr:BatchGetImage or ecr:Get*
         tags: {'aws:x': a}
-          prod InvalidSpec spec.tags[aws:x]: keys that start with aws: or ecr-operator.dev/ are reserved: choose another
+          prod InvalidSpec spec.tags[aws:x]: keys that start with aws: or ecr-operator.dev/ are reserved, in upper or lower case: choose another
+        tags: {Ecr-Operator.dev/cluster: a}
+          prod InvalidSpec spec.tags[Ecr-Operator.dev/cluster]: keys that start with aws: or ecr-operator.dev/ are reserved, in upper or lower case: choose another
         tags: {'a;b': a}
           prod InvalidSpec spec.tags[a;b]: write letters, digits, spaces and _ . : / = + - @ only
         overrides: [{environment: prod, access: {push: [nobody]}}]

@@ -31,6 +31,21 @@ fn tags_are_judged_from_the_owners_side() {
 }
 
 #[test]
+fn keys_are_reserved_in_every_spelling() {
+    for key in [
+        CLUSTER,
+        "Ecr-Operator.dev/cluster",
+        "ECR-OPERATOR.DEV/x",
+        "AWS:x",
+    ] {
+        assert!(is_reserved(key), "{key}");
+    }
+    for key in ["team", "ecr-operator.dev", "example.org/ecr-operator.dev/x"] {
+        assert!(!is_reserved(key), "{key}");
+    }
+}
+
+#[test]
 fn half_an_owner_tag_is_somebody_elses() {
     let half = BTreeMap::from([(CLUSTER.to_owned(), "east".to_owned())]);
     assert!(matches!(owner().judge(&half), Ownership::Foreign(_)));

@@ -211,7 +211,7 @@ impl Plan {
         let retired: BTreeMap<_, _> = desired
             .retired_tags
             .iter()
-            .filter(|key| !desired.tags.contains_key(*key) && !key.starts_with(owner::PREFIX))
+            .filter(|key| !desired.tags.contains_key(*key) && !owner::is_reserved(key))
             .filter_map(|key| found.get_key_value(key))
             .collect();
         for (key, value) in &retired {

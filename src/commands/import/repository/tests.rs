@@ -13,6 +13,7 @@ fn settings_that_this_program_does_not_know_are_left_unmanaged() {
             ("team".to_owned(), "shop".to_owned()),
             ("aws:cloudformation:stack-name".to_owned(), "ecr".to_owned()),
             (owner::UID.to_owned(), "u1".to_owned()),
+            ("Ecr-Operator.dev/cluster".to_owned(), "east".to_owned()),
         ]),
         policy: Reading::Foreign("{".to_owned()),
         lifecycle: Reading::Foreign("{".to_owned()),
