@@ -26,7 +26,7 @@ soak: ## Run the tests that take longer than a coffee
 	$(CARGO) test --locked --test e2e -- --ignored
 
 bench: ## Measure
-	$(CARGO) bench --locked --bench review --bench rewrite --bench gitops --bench operator
+	$(CARGO) bench --locked --bench review --bench rewrite --bench gitops --bench operator --bench admission
 
 scale: ## Measure many repositories under a quota (COUNT=10000; a thousand without)
 	$(CARGO) bench --locked --bench scale

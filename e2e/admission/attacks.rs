@@ -28,7 +28,7 @@ use tokio_rustls::client::TlsStream;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long a stranger who was thrown out needs to come back, and a slow one for its next word.
-const BACK: Duration = Duration::from_millis(100);
+const BACK: Duration = Duration::from_secs(1);
 /// HTTP/2 requests on one connection.
 const STREAMS: usize = 100;
 const HEAD: &str = "POST /mutate/prod HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
@@ -122,7 +122,8 @@ impl Strangers {
             };
             tasks.spawn(stranger.go_on(attack));
         }
-        begun.acquire_many(connections).await.unwrap().forget();
+        let all = begun.acquire_many(connections).await;
+        all.expect("the semaphore is never closed").forget();
         Self { _tasks: tasks }
     }
 }
