@@ -25,6 +25,7 @@ fn every_kind_of_failure_has_a_word_a_cure_and_a_time() {
         Kms: AccessDenied, Person, BackingOff
         Unavailable: Unreachable, Time, BackingOff
         Refused: Unreachable, Time, BackingOff
+        NotLeading: Progressing, Time, BackingOff
         Unexpected: Failed, Time, BackingOff
     "#]]
     .assert_eq(&table);
