@@ -5,10 +5,11 @@ use ecr_operator::api::environment_account::EnvironmentAccountStatus;
 use ecr_operator::api::image_repository::ImageRepositoryStatus;
 use ecr_operator::api::{EnvironmentAccount, ImageRepository};
 use ecr_operator::commands::demo::hand::Hand;
+use jiff::Timestamp;
 use kube::Api;
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Duration, sleep, timeout};
 
 use super::scene::{ENVIRONMENTS, Scene};
 use super::{DEV, PATIENCE, PROD, REGION, STAGE};
@@ -158,6 +159,7 @@ async fn a_name_that_an_older_object_may_use_now(scene: &Scene) {
     let older = json!({"environments": ["prod"], "repositoryName": name});
     scene.repository("elder/claimed", older).await;
     scene.because("elder/claimed", "NotGranted").await;
+    another_second(scene, "elder/claimed").await;
     let younger = json!({"environments": ["prod", "stage"], "repositoryName": name});
     scene.repository("rec/claimed", younger).await;
     scene.ready("rec/claimed").await;
@@ -179,6 +181,16 @@ async fn a_name_that_an_older_object_may_use_now(scene: &Scene) {
     }
     scene.because("elder/claimed", "NotAdopted").await;
     scene.kubectl("delete", "elder/claimed", &[]).await.unwrap();
+}
+
+/// Waits until what is created is younger than this object: API servers date objects by the second.
+async fn another_second(scene: &Scene, object: &str) {
+    let path = "--output=jsonpath={.metadata.creationTimestamp}";
+    let created = scene.kubectl("get", object, &[path]).await.unwrap();
+    let created: Timestamp = created.parse().unwrap();
+    while Timestamp::now().as_second() <= created.as_second() {
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn a_cache_keeps_its_record(scene: &Scene) {
