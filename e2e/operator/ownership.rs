@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::records::another_second;
 use super::scene::Scene;
 use super::{DEV, REGION, STAGE};
 
@@ -157,6 +158,7 @@ async fn the_older_of_two_objects_has_the_repository(scene: &Scene) {
     });
     scene.repository("own/a-first", spec.clone()).await;
     scene.ready("own/a-first").await;
+    another_second(scene, "own/a-first").await;
     let since = scene.now();
     scene.repository("own/b-second", spec).await;
     scene.because("own/b-second", "Conflict").await;

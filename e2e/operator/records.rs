@@ -184,7 +184,7 @@ async fn a_name_that_an_older_object_may_use_now(scene: &Scene) {
 }
 
 /// Waits until what is created is younger than this object: API servers date objects by the second.
-async fn another_second(scene: &Scene, object: &str) {
+pub(super) async fn another_second(scene: &Scene, object: &str) {
     let path = "--output=jsonpath={.metadata.creationTimestamp}";
     let created = scene.kubectl("get", object, &[path]).await.unwrap();
     let created: Timestamp = created.parse().unwrap();

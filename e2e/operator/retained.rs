@@ -4,6 +4,7 @@
 use ecr_operator::emulator::{Effect, Rule};
 use serde_json::{Value, json};
 
+use super::records::another_second;
 use super::scene::Scene;
 use super::{DEV, PROD, STAGE};
 use crate::operator::records::until;
@@ -145,6 +146,7 @@ async fn a_renamed_object_takes_its_repository_back(scene: &Scene) {
     scene.repository("keep/before", spec.clone()).await;
     scene.ready("keep/before").await;
     scene.hand(STAGE).push("keep/named", "1.0").await.unwrap();
+    another_second(scene, "keep/before").await;
     // As a sync that prunes last does it: for a while both are there.
     scene.repository("keep/after", spec).await;
     scene.because("keep/after", "Conflict").await;
