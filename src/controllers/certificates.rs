@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
@@ -24,6 +24,9 @@ mod store;
 pub use issue::{Authority, PrivateKey, Serving, Term};
 pub use plan::{Lifetimes, Step, plan};
 pub use store::{Store, Unusable};
+
+/// A step that was due while clocks contradicted each other is tried again after this long.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// Where the certificates are kept, and what they are for.
 #[derive(Clone)]
@@ -104,8 +107,8 @@ impl Shown {
 /// as it is kept, and when to come again. Only the leader may call this.
 ///
 /// # Errors
-/// When the Secret cannot be read or written, or the API server's clock contradicts `now`: then
-/// nothing is issued.
+/// When the Secret cannot be read or written, or it keeps nothing usable and the API server's clock
+/// contradicts `now`: then nothing is issued.
 pub async fn settle(
     keeper: &Keeper,
     trusted_since: impl Fn(&Store) -> Option<Timestamp>,
@@ -139,7 +142,13 @@ pub async fn settle(
         None => None,
     };
     if !dated::agree(now, theirs) {
-        return Err(Error::Contradicted { ours: now, theirs });
+        let contradicted = Error::Contradicted { ours: now, theirs };
+        let Some(Ok(store)) = kept else {
+            return Err(contradicted);
+        };
+        // The certificates that there are stay in use, and the webhook configuration follows them.
+        warn!(error = %contradicted, secret = name, "the certificates are not renewed");
+        return Ok((store, now + AGAIN));
     }
     let store = match (kept, step) {
         (Some(Ok(store)), Some(step)) => store.take(step, names, now, lifetimes),
