@@ -136,7 +136,7 @@ pub async fn settle(
             step => Some(step),
         },
         Some(Err(error)) => {
-            warn!(%error, secret = name, "the certificates are unusable: others are issued");
+            warn!(%error, secret = name, "the certificates are unusable");
             None
         }
         None => None,

@@ -11,8 +11,7 @@ use kube::api::{GetParams, Request};
 use kube::client::Body;
 use serde::de::DeserializeOwned;
 
-/// Clocks that differ by more than this contradict each other.
-pub const AGREED: Duration = Duration::from_mins(1);
+use crate::domain::moment::MOST_SECONDS_APART;
 
 /// An object as the API server has it, and the time that it is there.
 #[derive(Clone, Debug)]
@@ -75,7 +74,7 @@ pub async fn get<K: DeserializeOwned>(
 
 /// Whether two clocks agree as far as clocks of different machines do.
 pub fn agree(one: Timestamp, other: Timestamp) -> bool {
-    one.duration_since(other).unsigned_abs() <= AGREED
+    one.duration_since(other).unsigned_abs() <= Duration::from_secs(MOST_SECONDS_APART)
 }
 
 #[cfg(test)]

@@ -10,6 +10,10 @@ use super::names::InvalidName;
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Moment(String);
 
+/// How many seconds clocks of different machines may lie apart. Further apart one of them is wrong, and
+/// nothing is deleted or issued by any of them.
+pub const MOST_SECONDS_APART: u64 = 60;
+
 /// What stands where in the one form: `0` for any digit.
 const FORM: &[u8; 20] = b"0000-00-00T00:00:00Z";
 

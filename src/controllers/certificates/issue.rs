@@ -13,13 +13,14 @@ use rcgen::{
 use serde::{Deserialize, Serialize};
 
 use super::plan::Lifetimes;
+use crate::domain::moment::MOST_SECONDS_APART;
 
 /// Certificates start this much earlier than they are made, for API servers whose clocks are late.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
 
 /// Two leaders' clocks differ by so much at most where nothing is wrong: each agrees with the API
-/// server's to a minute, or issues nothing.
-const AHEAD: SignedDuration = SignedDuration::from_mins(2);
+/// server's, or issues nothing.
+const AHEAD: SignedDuration = SignedDuration::from_secs(2 * MOST_SECONDS_APART.cast_signed());
 
 /// From when to when something is good.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -17,6 +17,7 @@ use super::Change;
 use super::deletion::Kept;
 use super::stock::Look;
 use crate::domain::Moment;
+use crate::domain::moment::MOST_SECONDS_APART;
 use crate::domain::names::{ClusterId, InvalidName};
 use crate::domain::owner;
 use crate::domain::policy::Unfit;
@@ -76,9 +77,6 @@ pub struct Clocks {
     /// How many seconds lie between the first and the last of them.
     pub seconds_apart: u64,
 }
-
-/// Clocks that lie further apart than this are not trusted.
-const MOST_SECONDS_APART: u64 = 60;
 
 impl Clocks {
     fn agree(&self) -> bool {
