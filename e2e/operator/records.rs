@@ -1,9 +1,9 @@
 //! What status records of a target outlives every stop of its environment: another environment that
 //! leaves the spec meanwhile takes nothing along, and what was made is released in the end.
 
+use ecr_operator::api::ImageRepository;
 use ecr_operator::api::environment_account::EnvironmentAccountStatus;
 use ecr_operator::api::image_repository::ImageRepositoryStatus;
-use ecr_operator::api::{EnvironmentAccount, ImageRepository};
 use ecr_operator::commands::demo::hand::Hand;
 use jiff::Timestamp;
 use kube::Api;
@@ -11,6 +11,7 @@ use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep, timeout};
 
+use super::registry_edges::until_dev;
 use super::scene::{ENVIRONMENTS, Scene};
 use super::{DEV, PATIENCE, PROD, REGION, STAGE};
 
@@ -282,17 +283,6 @@ async fn a_region_that_another_environment_has_now(scene: &Scene) {
     scene.kubectl("delete", WEST, &[]).await.unwrap();
     until_dev(scene, "one is recorded", |it| records(it) == [REGION]).await;
     assert_eq!(excluded().await, json!([]));
-}
-
-/// Waits until what the environment `dev` shows is as wanted.
-async fn until_dev(scene: &Scene, what: &str, wanted: impl Fn(&EnvironmentAccountStatus) -> bool) {
-    let objects: Api<EnvironmentAccount> = Api::all(scene.stage.cluster.client().await.unwrap());
-    let is_met = |it: Option<&EnvironmentAccount>| {
-        let status = it.and_then(|it| it.status.as_ref());
-        status.is_some_and(&wanted)
-    };
-    let met = timeout(PATIENCE, await_condition(objects, "dev", is_met)).await;
-    met.unwrap_or_else(|_| panic!("never: {what}")).unwrap();
 }
 
 impl Halt {

@@ -48,17 +48,17 @@ async fn what_is_only_observed_is_compared_and_not_written(scene: &Scene) {
         "registry.policyStatements",
         "registry.accountSettings.blobMounting",
     ];
-    until(scene, "all differs", |it| differing(it) == all).await;
+    until_dev(scene, "all differs", |it| differing(it) == all).await;
     // Somebody else does a part of it.
     mount_blobs(scene, "ENABLED").await;
-    until(scene, "less differs", |it| differing(it) == all[..1]).await;
+    until_dev(scene, "less differs", |it| differing(it) == all[..1]).await;
     nothing_is_written(scene, since).await;
     scene
         .edit(DEV_OBJECT, json!({"managementPolicy": "Manage"}))
         .await;
     scene.wrote(since, DEV, "PutRegistryPolicy").await;
     scene.ready(DEV_OBJECT).await;
-    until(scene, "nothing differs", |it| differing(it).is_empty()).await;
+    until_dev(scene, "nothing differs", |it| differing(it).is_empty()).await;
 }
 
 async fn what_is_undone_again_and_again_is_left_to_a_person(scene: &Scene) {
@@ -111,7 +111,7 @@ async fn a_region_that_is_taken_out_is_left_without_our_part(scene: &Scene) {
         let mut regions = it.registries.iter().map(|it| it.region.as_str());
         regions.all(|it| it == REGION)
     };
-    until(scene, "the region is left", is_left).await;
+    until_dev(scene, "the region is left", is_left).await;
     scene.ready(DEV_OBJECT).await;
     let statements = read().await["Statement"].clone();
     assert_eq!(statements.as_array().unwrap().len(), 1, "{statements}");
@@ -165,7 +165,11 @@ fn differing(status: &EnvironmentAccountStatus) -> Vec<&str> {
 }
 
 /// Waits until what the environment `dev` shows is as wanted.
-async fn until(scene: &Scene, what: &str, wanted: impl Fn(&EnvironmentAccountStatus) -> bool) {
+pub(super) async fn until_dev(
+    scene: &Scene,
+    what: &str,
+    wanted: impl Fn(&EnvironmentAccountStatus) -> bool,
+) {
     let objects: Api<EnvironmentAccount> = Api::all(scene.stage.cluster.client().await.unwrap());
     let is_met = |it: Option<&EnvironmentAccount>| {
         let status = it.and_then(|it| it.status.as_ref());
