@@ -9,6 +9,7 @@
 use crate::PATIENCE;
 
 mod case;
+mod certificates;
 mod conflicts;
 mod crashes;
 mod deletion;

@@ -9,6 +9,7 @@ use jiff::fmt::rfc2822;
 use kube::Client;
 use kube::api::{GetParams, Request};
 use kube::client::Body;
+use kube::core::Status;
 use serde::de::DeserializeOwned;
 
 use crate::domain::moment::MOST_SECONDS_APART;
@@ -32,8 +33,13 @@ pub enum Error {
     #[error("no answer")]
     Unanswered(#[source] kube::Error),
     /// The answer is an error.
-    #[error("the API server answers {0}")]
-    Refused(StatusCode),
+    #[error("the API server answers {status}: {message}")]
+    Refused {
+        /// Its code.
+        status: StatusCode,
+        /// What the API server says.
+        message: String,
+    },
     /// The answer has no date, or none that can be read.
     #[error("the answer has no Date header that can be read")]
     NoDate,
@@ -68,7 +74,16 @@ pub async fn get<K: DeserializeOwned>(
             let object = Some(object);
             Ok(Dated { object, date })
         }
-        status => Err(Error::Refused(status)),
+        status => {
+            let body = response.into_body().collect_bytes().await;
+            let body = body.map_err(Error::Unanswered)?;
+            let message = match serde_json::from_slice::<Status>(&body) {
+                Ok(said) => said.message,
+                // A proxy in between answers in words of its own.
+                Err(_) => String::from_utf8_lossy(&body).into_owned(),
+            };
+            Err(Error::Refused { status, message })
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
+use x509_parser::parse_x509_certificate;
 
 use super::issue::{self, Authority, PrivateKey, Serving, Term};
 use super::plan::{Lifetimes, Step};
@@ -217,6 +218,7 @@ impl Store {
         for authority in self.authorities() {
             let certificate = CertificateDer::from_pem_slice(authority.certificate.as_bytes())
                 .map_err(|it| Unusable::Pem(AUTHORITIES, it))?;
+            lasts(&certificate, authority.term)?;
             roots
                 .add(certificate)
                 .map_err(|it| Unusable::Untrusted(AUTHORITIES, it))?;
@@ -240,6 +242,22 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether an authority is good for as long as the dates beside it say. What is trusted is believed by
+/// rustls whatever its dates; other TLS stacks, as the API server's, look at them.
+fn lasts(authority: &CertificateDer<'_>, term: Term) -> Result<(), Unusable> {
+    let (_, parsed) = parse_x509_certificate(authority)
+        .map_err(|_| Unusable::Mismatch("an authority is not an X.509 certificate"))?;
+    let validity = parsed.validity();
+    let begins = validity.not_before.timestamp() <= term.issued.as_second();
+    let ends = term.until.as_second() <= validity.not_after.timestamp();
+    match begins && ends {
+        true => Ok(()),
+        false => Err(Unusable::Mismatch(
+            "an authority's dates differ from its certificate's",
+        )),
     }
 }
 

@@ -282,6 +282,17 @@ fn dates_that_contradict_their_certificate_are_unusable() {
         Store::read(&bytes(&lying)),
         Err(Unusable::Untrusted("tls.crt", _))
     ));
+    for lie in [
+        |term: &mut Term| term.issued -= days(1),
+        |term: &mut Term| term.until += days(1),
+    ] {
+        let mut lying = issued();
+        lie(&mut lying.newest.term);
+        assert!(matches!(
+            Store::read(&bytes(&lying)),
+            Err(Unusable::Mismatch(_))
+        ));
+    }
 }
 
 #[test]
