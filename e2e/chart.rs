@@ -56,6 +56,22 @@ const GRANTED: &[Ask] = &[
 ];
 
 const WITHHELD: &[Ask] = &[
+    ("create", "", "secrets", HERE, ""),
+    ("create", "coordination.k8s.io", "leases", HERE, ""),
+    (
+        "create",
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "",
+        "",
+    ),
+    (
+        "delete",
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "",
+        "ecr-operator",
+    ),
     ("create", OURS, "imagerepositories", "team", ""),
     ("delete", OURS, "imagerepositories", "team", "api"),
     ("update", OURS, "imagerepositories", "team", "api"),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ecr_operator::commands::rights::probe_namespace;
+use ecr_operator::commands::rights::{self, probe_namespace};
 use ecr_operator::controllers::certificates::{self, Keeper, Lifetimes};
 use ecr_operator::controllers::webhook_configuration::{self, Endpoint, Install, Selectors};
 use ecr_operator::domain::rewrite::Mode;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fixture::{ECR, Server, rules};
 use crate::PATIENCE;
-use crate::plane::{namespace, shared};
+use crate::plane::{create, namespace, shared};
 
 pub(super) struct Called {
     pub(super) server: Server,
@@ -117,14 +117,17 @@ impl Called {
             probe_namespace: probe_namespace(&namespace),
             name: format!("ecr-operator-{namespace}"),
             endpoint: Endpoint::Url(format!("https://{}", server.address)),
-            owner: None,
         };
         let keeper = Keeper {
             secrets: Api::namespaced(client.clone(), &namespace),
-            name: "ecr-operator-webhook".to_owned(),
+            name: rights::SECRET.to_owned(),
             names: install.host_names(),
             lifetimes,
         };
+        rights::install(&client, &namespace).await.unwrap();
+        let configuration = json!({"metadata": {"name": install.name}});
+        let configurations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+        create(&configurations, configuration).await.unwrap();
         let policies = BTreeMap::from([("prod".to_owned(), pods_of(&namespace))]);
         let certificate = Arc::clone(&server.certificate);
         let (followed, show) = (keeper.clone(), move |it: certificates::Shown| {
@@ -205,17 +208,18 @@ impl Called {
         serde_json::to_value(pod.spec).unwrap()
     }
 
-    /// Takes the policies away, and waits until the configuration is gone with them.
+    /// Takes the policies away, waits until their webhooks are gone, and removes the configuration.
     pub(super) async fn end(self) {
         self.set_policies(BTreeMap::new());
-        eventually("the configuration is gone", async || {
-            self.configurations()
-                .get_opt(&self.install.name)
-                .await
-                .unwrap()
-                .is_none()
+        let (configurations, name) = (self.configurations(), &self.install.name);
+        eventually("there is no webhook", async || {
+            configurations.get(name).await.unwrap().webhooks.is_none()
         })
         .await;
+        configurations
+            .delete(name, &Default::default())
+            .await
+            .unwrap();
         self.term.cancel();
         self.leading.unwrap().await.unwrap();
         self.following.abort();

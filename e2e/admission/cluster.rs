@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use ecr_operator::api::ORIGINAL_IMAGES;
+use ecr_operator::commands::rights;
 use ecr_operator::controllers::certificates::Lifetimes;
 use ecr_operator::controllers::webhook_configuration::{Endpoint, Selectors};
 use ecr_operator::domain::rewrite::Mode;
@@ -246,7 +247,7 @@ async fn a_policy_for_all_namespaces_is_never_called_for_the_systems_or_our_own(
 }
 
 #[tokio::test]
-async fn an_edit_by_hand_is_put_right_and_a_lost_secret_made_anew() {
+async fn edit_by_hand_is_put_right_and_a_new_secret_filled() {
     let Some(called) = Called::start("admission-heal", Mode::Rewrite).await else {
         return;
     };
@@ -266,6 +267,9 @@ async fn an_edit_by_hand_is_put_right_and_a_lost_secret_made_anew() {
 
     let (secrets, secret) = called.secret();
     secrets.delete(secret, &Default::default()).await.unwrap();
+    rights::install(&called.client, &called.namespace)
+        .await
+        .unwrap();
     eventually("there is another authority", async || {
         configurations.get(name).await.unwrap().webhooks != before
     })

@@ -118,7 +118,8 @@ struct Round {
 
 impl Client {
     async fn new(api: &Api<MutatingWebhookConfiguration>) -> anyhow::Result<Self> {
-        let there = |it: Option<&MutatingWebhookConfiguration>| it.is_some();
+        let there =
+            |it: Option<&MutatingWebhookConfiguration>| it.is_some_and(|it| it.webhooks.is_some());
         let found =
             kube::runtime::wait::await_condition(api.clone(), "ecr-operator", there).await?;
         let webhooks = found.and_then(|it| it.webhooks).unwrap_or_default();

@@ -160,7 +160,8 @@ async fn webhook(stage: &Stage) -> anyhow::Result<(String, RootCertStore)> {
     stage.apply(POLICY).await?;
     ready(stage, "imageadmissionpolicies").await?;
     let api: Api<MutatingWebhookConfiguration> = Api::all(stage.cluster.client().await?);
-    let there = |it: Option<&MutatingWebhookConfiguration>| it.is_some();
+    let there =
+        |it: Option<&MutatingWebhookConfiguration>| it.is_some_and(|it| it.webhooks.is_some());
     let found = kube::runtime::wait::await_condition(api, "ecr-operator", there).await?;
     let client = found
         .and_then(|it| it.webhooks)

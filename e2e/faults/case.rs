@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ecr_operator::api;
 use ecr_operator::commands::demo::hand::Hand;
+use ecr_operator::commands::rights;
 use ecr_operator::ecr::Timeouts;
 use ecr_operator::emulator::{Effect, Emulator, Entry, Options, Outcome, Rule, Seed};
 use k8s_openapi::api::core::v1::Namespace;
@@ -91,6 +92,9 @@ impl Case {
             let (how, object) = (PatchParams::apply("faults"), Patch::Apply(object));
             namespaces.patch(&namespace, &how, &object).await.unwrap();
         }
+        rights::install(&client, &format!("{name}-system"))
+            .await
+            .unwrap();
         Self {
             emulator: emulator(&name).await,
             config: config.unwrap(),

@@ -4,18 +4,18 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ecr_operator::commands::demo::stage::{NAMESPACE, Operator};
+use ecr_operator::commands::rights;
 use ecr_operator::emulator::Rule;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::replicas::shows;
 use super::scene::Scene;
 use super::{DEV, PATIENCE};
-use crate::plane::create;
 
 /// The duration of our lease, which whoever waits for it waits at least.
 const DURATION: Duration = Duration::from_secs(30);
@@ -42,8 +42,7 @@ async fn leader_that_was_stopped_writes_nothing_when_it_goes_on() {
 /// A stranger holds the lease for ten years.
 async fn absurd_duration_is_bounded_and_reported(scene: &Scene, leases: &Api<Lease>) {
     let spec = json!({"holderIdentity": "stranger", "leaseDurationSeconds": 315_360_000});
-    let lease = json!({"metadata": {"name": "ecr-operator"}, "spec": spec});
-    create(leases, lease).await.unwrap();
+    patch(leases, spec).await;
     let operator = scene.operator("patient").await;
     let event = scene.told(NAMESPACE, "LeaseDurationTooLong").await;
     let note = event.note.unwrap();
@@ -51,14 +50,19 @@ async fn absurd_duration_is_bounded_and_reported(scene: &Scene, leases: &Api<Lea
     shows(&operator, "/metrics", LEADS).await;
     operator.kill().await.unwrap();
     // The next operator does not have to wait for one that is dead.
-    leases
-        .delete("ecr-operator", &DeleteParams::default())
-        .await
-        .unwrap();
+    let given_back = json!({"holderIdentity": "", "leaseDurationSeconds": 1});
+    patch(leases, given_back).await;
 }
 
-/// Somebody deletes the lease: its holder stops, and nobody leads before its duration is over. The
-/// holder is killed afterwards; the replica that leads next is returned.
+async fn patch(leases: &Api<Lease>, spec: Value) {
+    let patch = Patch::Merge(json!({"spec": spec}));
+    let how = PatchParams::default();
+    leases.patch("ecr-operator", &how, &patch).await.unwrap();
+}
+
+/// Somebody deletes the lease: its holder stops and says what is missing. When it is there again nobody
+/// leads before the duration of the old one is over, though the new one was never held. The holder is killed
+/// afterwards; the replica that leads next is returned.
 async fn lease_that_vanished_is_waited_for(
     scene: &Scene,
     leases: &Api<Lease>,
@@ -74,7 +78,17 @@ async fn lease_that_vanished_is_waited_for(
         .await
         .unwrap();
     shows(&old, "/metrics", WAITS).await;
-    let again = |it: Option<&Lease>| it.is_some();
+    for replica in [&old, &new] {
+        shows(replica, "/metrics", "object_missing{kind=\"Lease\"} 1\n").await;
+    }
+    let event = scene.told(NAMESPACE, "NotInstalled").await;
+    assert_eq!(event.regarding.unwrap().kind.as_deref(), Some("Lease"));
+    let client = scene.stage.cluster.client().await.unwrap();
+    rights::install(&client, NAMESPACE).await.unwrap();
+    let again = |it: Option<&Lease>| {
+        let spec = it.and_then(|it| it.spec.as_ref());
+        spec.is_some_and(|it| it.holder_identity.is_some())
+    };
     let again = await_condition(leases.clone(), "ecr-operator", again);
     timeout(PATIENCE, again).await.unwrap().unwrap();
     assert!(deleted.elapsed() >= DURATION, "{:?}", deleted.elapsed());

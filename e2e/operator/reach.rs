@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use ecr_operator::commands::demo::hand::get;
 use ecr_operator::commands::demo::stage::{NAMESPACE, Operator};
+use ecr_operator::commands::rights;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -135,7 +136,82 @@ pub(super) async fn certificates_that_are_no_good_are_made_anew(
     reached(scene, operator).await;
 }
 
-/// A tool that applies a copy of the configuration again and again, and somebody who deletes it.
+/// Somebody deletes what the chart installs. The operator may not create it: it says so, and goes on when
+/// it is there again.
+pub(super) async fn missing_object_of_the_chart_is_reported(scene: &Scene, operator: &Operator) {
+    let missing = |kind: &str, value: u8| {
+        format!("ecr_operator_installed_object_missing{{kind=\"{kind}\"}} {value}")
+    };
+    scene.kubectl("delete", WEBHOOK, &[]).await.unwrap();
+    shows(
+        operator,
+        "/metrics",
+        &missing("MutatingWebhookConfiguration", 1),
+    )
+    .await;
+    let said = async {
+        while !condition(scene).await.contains("does not exist") {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, said).await.expect("the policy says so");
+    assert_eq!(
+        condition(scene).await,
+        "NotCalled new pods are admitted as they are: MutatingWebhookConfiguration ecr-operator does not \
+         exist, and the operator may not create it: run helm upgrade"
+    );
+    scene
+        .waits(POLICY, "condition=AdmissionReachable=False")
+        .await;
+    scene.told("default", "NotInstalled").await;
+    let client = scene.stage.cluster.client().await.unwrap();
+    rights::install_configuration(&client).await.unwrap();
+    reached(scene, operator).await;
+    shows(
+        operator,
+        "/metrics",
+        &missing("MutatingWebhookConfiguration", 0),
+    )
+    .await;
+
+    let here = ["--namespace", NAMESPACE];
+    scene.kubectl("delete", SECRET, &here).await.unwrap();
+    shows(operator, "/metrics", &missing("Secret", 1)).await;
+    rights::install(&client, NAMESPACE).await.unwrap();
+    shows(operator, "/metrics", &missing("Secret", 0)).await;
+    let patience = format!("--timeout={}s", PATIENCE.as_secs());
+    let filled = ["--for=jsonpath={.data.tls\\.key}", &patience];
+    let filled = [&here[..], &filled].concat();
+    scene.kubectl("wait", SECRET, &filled).await.unwrap();
+    reached(scene, operator).await;
+}
+
+/// `helm upgrade` and Argo CD apply the configuration as the chart has it, without webhooks: those that the
+/// operator has filled in stay.
+pub(super) async fn webhooks_stay_when_the_chart_is_applied_again(scene: &Scene) {
+    let path = "--output=jsonpath={.webhooks[*].name}";
+    let before = scene.kubectl("get", WEBHOOK, &[path]).await.unwrap();
+    assert!(!before.is_empty());
+    for upgrade in 1..=2 {
+        let installed = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "ecr-operator", "labels": {"upgrade": upgrade.to_string()}},
+        });
+        let installed = installed.to_string();
+        // By a three-way merge, as Helm 3, and by server-side apply, as Helm 4.
+        for how in [
+            &["apply", "-f", "-"][..],
+            &["apply", "--server-side", "-f", "-"],
+        ] {
+            scene.stage.kubectl(how, Some(&installed)).await.unwrap();
+            let after = scene.kubectl("get", WEBHOOK, &[path]).await.unwrap();
+            assert_eq!(after, before, "{how:?}");
+        }
+    }
+}
+
+/// A tool that applies a copy of the configuration again and again.
 pub(super) async fn webhook_that_is_edited_is_repaired_and_reported(
     scene: &Scene,
     operator: &Operator,
@@ -160,8 +236,6 @@ pub(super) async fn webhook_that_is_edited_is_repaired_and_reported(
     let event = scene.told("default", "WebhookContested").await;
     let note = event.note.unwrap();
     assert!(note.starts_with("argocd-controller changed"), "{note}");
-    scene.kubectl("delete", WEBHOOK, &[]).await.unwrap();
-    scene.waits(WEBHOOK, "create").await;
     reached(scene, operator).await;
 }
 
@@ -174,7 +248,18 @@ async fn repairs(operator: &Operator) -> u64 {
 
 pub(super) async fn with_the_last_policy_the_webhook_goes(scene: &Scene) {
     scene.kubectl("delete", POLICY, &[]).await.unwrap();
-    scene.gone(WEBHOOK).await;
+    let path = "--output=jsonpath={.webhooks[*].name}";
+    let gone = async {
+        while !scene
+            .kubectl("get", WEBHOOK, &[path])
+            .await
+            .unwrap()
+            .is_empty()
+        {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("no webhook");
 }
 
 pub(super) async fn reached(scene: &Scene, operator: &Operator) {

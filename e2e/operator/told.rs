@@ -18,6 +18,8 @@ async fn what_would_fail_later_is_told_before() {
     reach::certificates_that_are_no_good_are_made_anew(&scene, &operator).await;
     future::certificates_of_a_clock_that_was_ahead_are_replaced(&scene, &operator).await;
     reach::webhook_that_is_edited_is_repaired_and_reported(&scene, &operator).await;
+    reach::webhooks_stay_when_the_chart_is_applied_again(&scene).await;
+    reach::missing_object_of_the_chart_is_reported(&scene, &operator).await;
     reach::with_the_last_policy_the_webhook_goes(&scene).await;
     rights::check(Story::Told, &scene.stage);
     operator.alive().unwrap();

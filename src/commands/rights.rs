@@ -1,8 +1,10 @@
-//! What the operator may do in a cluster, from the files that the chart installs: the demo and the
-//! tests run it with these rights and no others, without Helm.
+//! What the operator may do in a cluster, from the files that the chart installs, and the objects that it may
+//! update and not create: the demo and the tests run it with these and no others, without Helm.
 
 use anyhow::Context;
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
@@ -15,6 +17,9 @@ use serde::de::DeserializeOwned;
 /// chart.
 pub const NAME: &str = "ecr-operator";
 
+/// The Secret that keeps the certificates.
+pub const SECRET: &str = "ecr-operator-webhook";
+
 const IN_CLUSTER: &str = include_str!("../../charts/ecr-operator/files/cluster-rules.yaml");
 const IN_NAMESPACE: &str = include_str!("../../charts/ecr-operator/files/namespace-rules.yaml");
 const IN_PROBE_NAMESPACE: &str = include_str!("../../charts/ecr-operator/files/probe-rules.yaml");
@@ -24,14 +29,35 @@ pub fn probe_namespace(namespace: &str) -> String {
     format!("{namespace}-probe")
 }
 
+/// Creates the webhook configuration that the chart installs, if it is not there. What the operator has
+/// filled in stays.
+pub async fn install_configuration(client: &Client) -> anyhow::Result<()> {
+    let configuration = MutatingWebhookConfiguration {
+        metadata: labelled(NAME),
+        webhooks: None,
+    };
+    apply(&Api::all(client.clone()), &configuration).await
+}
+
+/// Creates what the chart installs beside it for an operator in an existing `namespace`: the lease, and the
+/// Secret of its certificates. What the operator has filled in stays.
+pub async fn install(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let lease = Lease {
+        metadata: labelled(NAME),
+        spec: None,
+    };
+    let secret = Secret {
+        metadata: labelled(SECRET),
+        ..Secret::default()
+    };
+    apply(&Api::namespaced(client.clone(), namespace), &lease).await?;
+    apply(&Api::namespaced(client.clone(), namespace), &secret).await
+}
+
 /// Creates, or brings up to date, the service account [`NAME`] in an existing `namespace` with the
 /// operator's rights. What is not in the namespace is named after it, so that operators under test
 /// and an installed one leave each other alone.
 pub async fn grant(client: &Client, namespace: &str) -> anyhow::Result<()> {
-    let named = |name: &str| ObjectMeta {
-        name: Some(name.to_owned()),
-        ..ObjectMeta::default()
-    };
     let reference = |kind: &str, name: &str| RoleRef {
         api_group: Some("rbac.authorization.k8s.io".to_owned()),
         kind: kind.to_owned(),
@@ -81,9 +107,8 @@ async fn grant_probes(client: &Client, name: &str, binding: RoleBinding) -> anyh
     let restricted = ("pod-security.kubernetes.io/enforce", "restricted");
     let namespace = Namespace {
         metadata: ObjectMeta {
-            name: Some(name.to_owned()),
             labels: Some([(restricted.0.to_owned(), restricted.1.to_owned())].into()),
-            ..ObjectMeta::default()
+            ..named(name)
         },
         ..Namespace::default()
     };
@@ -96,18 +121,35 @@ async fn grant_probes(client: &Client, name: &str, binding: RoleBinding) -> anyh
     apply(&Api::namespaced(client.clone(), name), &binding).await
 }
 
+fn named(name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        ..ObjectMeta::default()
+    }
+}
+
+/// With a label of the chart's. Of an object that is created without any field the API server does not record
+/// who changes what.
+fn labelled(name: &str) -> ObjectMeta {
+    let label = ("app.kubernetes.io/name".to_owned(), NAME.to_owned());
+    ObjectMeta {
+        labels: Some([label].into()),
+        ..named(name)
+    }
+}
+
 fn rules(text: &str) -> anyhow::Result<Vec<PolicyRule>> {
     serde_saphyr::from_str(text).context("read the chart's rules")
 }
 
 async fn apply<K>(api: &Api<K>, object: &K) -> anyhow::Result<()>
 where
-    K: kube::Resource + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+    K: kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
 {
     let name = object.meta().name.as_deref().unwrap_or_default();
     let how = PatchParams::apply("ecr-operator-setup").force();
     api.patch(name, &how, &Patch::Apply(object))
         .await
-        .with_context(|| format!("grant the operator's rights: {name}"))?;
+        .with_context(|| format!("install {} {name}", K::kind(&())))?;
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! The admission server's certificates are our own: an authority and a serving certificate in one
-//! Secret, renewed when two thirds of their life are over, without a failed handshake. Only the
+//! Secret of the chart, renewed when two thirds of their life are over, without a failed handshake. Only the
 //! leader writes the Secret; every replica shows what it keeps. Private keys are never logged.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,12 +10,13 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use rustls::sign::CertifiedKey;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::dated::{self, Dated};
+use super::installed::Installed;
 
 mod issue;
 mod plan;
@@ -52,6 +53,9 @@ pub enum Error {
         /// What the API server said.
         source: dated::Error,
     },
+    /// The Secret is not there, and only the chart makes it.
+    #[error("{}", .0.remedy())]
+    Missing(Installed),
     /// The Secret could not be written, for instance since another replica was faster.
     #[error("write Secret {name}")]
     Write {
@@ -129,21 +133,24 @@ pub async fn settle(
         name: name.clone(),
         source,
     })?;
-    let kept = found.as_ref().map(read);
+    let Some(found) = found else {
+        return Err(Error::Missing(Installed::of::<Secret>(name)));
+    };
+    let kept = read(&found);
     let step = match &kept {
-        Some(Ok(store)) => match plan(store, names, trusted_since(store), now, lifetimes) {
+        Ok(Some(store)) => match plan(store, names, trusted_since(store), now, lifetimes) {
             Step::Wait(until) => return Ok((store.clone(), until)),
             step => Some(step),
         },
-        Some(Err(error)) => {
+        Ok(None) => None,
+        Err(error) => {
             warn!(%error, secret = name, "the certificates are unusable");
             None
         }
-        None => None,
     };
     if !dated::agree(now, theirs) {
         let contradicted = Error::Contradicted { ours: now, theirs };
-        let Some(Ok(store)) = kept else {
+        let Ok(Some(store)) = kept else {
             return Err(contradicted);
         };
         // The certificates that there are stay in use, and the webhook configuration follows them.
@@ -151,8 +158,8 @@ pub async fn settle(
         return Ok((store, now + AGAIN));
     }
     let store = match (kept, step) {
-        (Some(Ok(store)), Some(step)) => store.take(step, names, now, lifetimes),
-        (None | Some(_), _) => Store::issue(names, now, lifetimes),
+        (Ok(Some(store)), Some(step)) => store.take(step, names, now, lifetimes),
+        (Ok(_) | Err(_), _) => Store::issue(names, now, lifetimes),
     };
     let store = store.map_err(Error::Issue)?;
     write(keeper, found, &store).await?;
@@ -170,9 +177,10 @@ pub async fn follow(keeper: &Keeper, show: impl Fn(Shown)) {
         .applied_objects();
     let mut changes = pin!(changes);
     while let Some(change) = changes.next().await {
-        let shown = change.map(|it| read(&it).and_then(|it| shown(&it)));
+        let shown = change.map(|it| read(&it).and_then(|it| it.as_ref().map(shown).transpose()));
         match shown {
-            Ok(Ok(shown)) => {
+            Ok(Ok(None)) => debug!(secret = name, "no certificate is issued yet"),
+            Ok(Ok(Some(shown))) => {
                 info!(until = %shown.term.until, "certificate loaded");
                 show(shown);
             }
@@ -189,44 +197,26 @@ fn shown(store: &Store) -> Result<Shown, Unusable> {
     })
 }
 
-fn read(secret: &Secret) -> Result<Store, Unusable> {
-    let data = secret.data.iter().flatten();
+/// What the Secret keeps; `None`: nothing yet, as the chart installs it.
+fn read(secret: &Secret) -> Result<Option<Store>, Unusable> {
+    let data: BTreeMap<_, _> = secret.data.iter().flatten().collect();
+    if data.is_empty() {
+        return Ok(None);
+    }
+    let data = data.into_iter();
     let data = data.map(|(key, value)| (key.clone(), value.0.clone()));
-    Store::read(&data.collect())
+    Store::read(&data.collect()).map(Some)
 }
 
-/// Writes over exactly what was found, or creates: whoever was faster wins.
-async fn write(keeper: &Keeper, found: Option<Secret>, store: &Store) -> Result<(), Error> {
+/// Writes over exactly what was found: whoever was faster wins.
+async fn write(keeper: &Keeper, found: Secret, store: &Store) -> Result<(), Error> {
     let Keeper { secrets, name, .. } = keeper;
-    let parameters = PostParams::default();
-    let string_data = Some(store.data());
-    let written = match found {
-        Some(found) => {
-            let secret = Secret {
-                data: None,
-                string_data,
-                ..found
-            };
-            secrets.replace(name, &parameters, &secret).await
-        }
-        None => {
-            let labels = BTreeMap::from(
-                [super::webhook_configuration::MANAGED_BY]
-                    .map(|(key, value)| (key.to_owned(), value.to_owned())),
-            );
-            let metadata = ObjectMeta {
-                name: Some(name.clone()),
-                labels: Some(labels),
-                ..ObjectMeta::default()
-            };
-            let secret = Secret {
-                metadata,
-                string_data,
-                ..Secret::default()
-            };
-            secrets.create(&parameters, &secret).await
-        }
+    let secret = Secret {
+        data: None,
+        string_data: Some(store.data()),
+        ..found
     };
+    let written = secrets.replace(name, &PostParams::default(), &secret).await;
     written.map(|_| ()).map_err(|source| Error::Write {
         name: name.clone(),
         source,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::image_admission_policy::reach::Reach;
+use super::installed::Installed;
 use crate::domain::names::EnvironmentName;
 use crate::domain::preflight::Found;
 
@@ -19,4 +20,6 @@ pub struct Checks {
     pub permissions: ArcSwap<BTreeMap<EnvironmentName, Arc<[Found]>>>,
     /// The image policies whose selectors the API server does not take, with its words.
     pub refused: ArcSwap<BTreeMap<String, String>>,
+    /// The object of admission that the chart installs and that is not there.
+    pub missing: ArcSwapOption<Installed>,
 }

@@ -1,5 +1,6 @@
 //! One lease, one writer. Any replica serves admission; only the holder of the lease writes to AWS,
-//! and its term ends before another may begin.
+//! and its term ends before another may begin. The chart installs the lease; who may create one could
+//! create any.
 //!
 //! Another holder's lease has expired when *we* have seen it unchanged for its whole duration by
 //! our own monotonic clock; its `renewTime` is never compared with a wall clock, so that skew
@@ -11,14 +12,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::Resource as _;
 use kube::api::{Api, PostParams};
-use kube::runtime::events::Recorder;
+use kube::runtime::events::{Event, Recorder};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::installed::Installed;
 use super::tidings;
 use crate::ecr::{Fence, Uptime};
 
@@ -65,12 +69,18 @@ pub struct Candidate {
     pub fence: Arc<Fence>,
     /// Reports what is wrong with the lease, whoever holds it: events pass no fence.
     pub recorder: Recorder,
+    /// 1 while there is no lease.
+    pub missing: Gauge,
 }
 
 /// What was last seen of the lease, and when by our clock.
 struct Seen {
     lease: Version,
     at: Instant,
+    /// The uid of the object that the lease was last.
+    uid: Option<String>,
+    /// It was another object before, which somebody deleted. The holder of that one may not know yet.
+    is_recreated: bool,
 }
 
 /// One state of the lease, by which a change is noticed.
@@ -78,8 +88,8 @@ struct Seen {
 enum Version {
     /// It was not looked at yet.
     Unknown,
-    /// It was there before and is gone. Its holder may not know yet.
-    Vanished,
+    /// It is not there.
+    Missing,
     /// It is there, as of this `resourceVersion`.
     Of(Option<String>),
 }
@@ -89,6 +99,8 @@ impl Seen {
         Self {
             lease: Version::Unknown,
             at: Instant::now(),
+            uid: None,
+            is_recreated: false,
         }
     }
 
@@ -96,12 +108,17 @@ impl Seen {
     fn take(&mut self, lease: Version) -> bool {
         let changed = self.lease != lease;
         if changed {
-            *self = Self {
-                lease,
-                at: Instant::now(),
-            };
+            self.lease = lease;
+            self.at = Instant::now();
         }
         changed
+    }
+
+    /// Takes in which object the lease is now.
+    fn identify(&mut self, lease: &Lease) {
+        let uid = lease.metadata.uid.as_ref();
+        self.is_recreated |= self.uid.is_some() && self.uid.as_ref() != uid;
+        self.uid = uid.cloned();
     }
 }
 
@@ -145,8 +162,6 @@ impl Candidate {
                     self.fence.close();
                     info!(lease = %self.name, "no longer leading");
                     self.release(last).await;
-                    // Should it be gone when we look next, somebody may have held it since.
-                    seen.take(Version::Of(None));
                 }
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => warn!(%error, lease = %self.name, "could not look at the lease"),
@@ -162,23 +177,18 @@ impl Candidate {
     /// Takes the lease if it is free, expired or ours; `None` while another holds it.
     async fn acquire(&self, seen: &mut Seen) -> kube::Result<Option<Lease>> {
         let Some(lease) = self.api.get_opt(&self.name).await? else {
-            if !self.may_create(seen) {
-                return Ok(None);
+            if seen.take(Version::Missing) {
+                self.report_missing().await;
             }
-            let metadata = ObjectMeta {
-                name: Some(self.name.clone()),
-                ..ObjectMeta::default()
-            };
-            let lease = Lease {
-                metadata,
-                spec: Some(self.spec(None)),
-            };
-            return taken(self.api.create(&PostParams::default(), &lease).await);
+            return Ok(None);
         };
+        self.missing.set(0);
+        seen.identify(&lease);
         let spec = lease.spec.clone().unwrap_or_default();
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
         let expired = self.has_expired(&lease, seen).await;
-        if holder != self.identity && !was_given_back(&spec) && !expired {
+        let is_free = was_given_back(&spec) || (was_never_held(&spec) && !seen.is_recreated);
+        if holder != self.identity && !is_free && !expired {
             debug!(holder, "another replica leads");
             return Ok(None);
         }
@@ -193,17 +203,19 @@ impl Candidate {
         )
     }
 
-    /// Whether a lease that is not there may be created. One that was there and was deleted is waited
-    /// for like one that is held: its holder finds out only when it renews next. Who has never seen
-    /// one creates it at once: this is a first start, or the holder finds out within [`Timing::retry`].
-    fn may_create(&self, seen: &mut Seen) -> bool {
-        if seen.lease == Version::Unknown {
-            return true;
-        }
-        if seen.take(Version::Vanished) {
-            warn!(lease = %self.name, "the lease was deleted: waiting for its holder to stop");
-        }
-        seen.at.elapsed() > self.timing.duration
+    /// Nobody leads, or soon nobody will: the holder finds out when it renews next.
+    async fn report_missing(&self) {
+        self.missing.set(1);
+        let lease = Installed::of::<Lease>(&self.name);
+        warn!("{}", lease.remedy());
+        let about = ObjectReference {
+            api_version: Some(Lease::api_version(&()).into_owned()),
+            kind: Some(lease.kind.clone()),
+            name: Some(lease.name.clone()),
+            namespace: self.api.namespace().map(str::to_owned),
+            ..ObjectReference::default()
+        };
+        self.publish(&lease.missing(), &about).await;
     }
 
     async fn has_expired(&self, lease: &Lease, seen: &mut Seen) -> bool {
@@ -232,8 +244,11 @@ impl Candidate {
         );
         warn!(lease = %self.name, note, "the duration of the lease is absurd");
         let event = tidings::warning("LeaseDurationTooLong", "Acquire", &note);
-        let about = lease.object_ref(&());
-        let published = self.recorder.publish(&event, &about);
+        self.publish(&event, &lease.object_ref(&())).await;
+    }
+
+    async fn publish(&self, event: &Event, about: &ObjectReference) {
+        let published = self.recorder.publish(event, about);
         match timeout(self.timing.retry, published).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "the event is not published"),
@@ -331,16 +346,18 @@ impl Candidate {
     }
 }
 
-/// Whether nobody holds the lease: it was given back at the end of a term, or never held. A holder
-/// that a hand took out of a lease may not know it yet, so its duration is waited for.
+/// Whether the lease was given back at the end of a term. A holder that a hand took out of a lease may not
+/// know it yet, so its duration is waited for.
 fn was_given_back(spec: &LeaseSpec) -> bool {
-    let LeaseSpec {
-        holder_identity,
-        lease_duration_seconds,
-        ..
-    } = spec;
-    holder_identity.as_deref().unwrap_or_default().is_empty()
-        && lease_duration_seconds.is_none_or(|it| it == GIVEN_BACK)
+    let holder = spec.holder_identity.as_deref().unwrap_or_default();
+    holder.is_empty() && spec.lease_duration_seconds == Some(GIVEN_BACK)
+}
+
+/// Whether the lease is as the chart installs it. Where it was another object before, the holder of that
+/// one may not know yet that it is gone, and its duration is waited for. Who has seen no other takes it at
+/// once: this is a first start, or the holder finds out within [`Timing::retry`].
+fn was_never_held(spec: &LeaseSpec) -> bool {
+    *spec == LeaseSpec::default()
 }
 
 /// A conflict is not an error: another replica was faster, and we go on waiting.

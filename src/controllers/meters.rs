@@ -34,8 +34,8 @@ pub struct Meters {
     pub lifecycle: Lifecycle,
     /// What decisions are made from.
     pub inputs: Inputs,
-    /// Repairs of the webhook configuration after somebody else had changed it.
-    pub webhook_repairs: Counter,
+    /// What others do to the objects that the chart installs.
+    pub installed: InstalledMeters,
 }
 
 /// Label of a kind.
@@ -130,6 +130,43 @@ impl Inputs {
     }
 }
 
+/// What others do to the objects that the chart installs and the operator only updates.
+#[derive(Debug, Default)]
+pub struct InstalledMeters {
+    /// 1 while one is missing, by kind.
+    pub missing: Family<Kind, Gauge>,
+    /// Repairs of the webhook configuration after somebody else had changed it.
+    pub webhook_repairs: Counter,
+}
+
+impl InstalledMeters {
+    /// Whether the object of this kind is missing, 0 from the start.
+    pub fn missing_of(&self, kind: &str) -> Gauge {
+        self.missing.get_or_create(&Kind::of(kind)).clone()
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let Self {
+            missing,
+            webhook_repairs,
+        } = self;
+        // They are there from the start: an alert needs a series.
+        for kind in ["Lease", "MutatingWebhookConfiguration", "Secret"] {
+            self.missing_of(kind).set(0);
+        }
+        registry.register(
+            "ecr_operator_installed_object_missing",
+            "1 while an object that the chart installs is missing, by kind",
+            missing.clone(),
+        );
+        registry.register(
+            "ecr_operator_webhook_repairs",
+            "Times that the webhook configuration was put right after somebody else had changed it",
+            webhook_repairs.clone(),
+        );
+    }
+}
+
 /// Labels of a reconciliation.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct Reconciled {
@@ -171,8 +208,9 @@ impl Meters {
             not_understood,
             lifecycle,
             inputs,
-            webhook_repairs,
+            installed,
         } = self;
+        installed.register(registry);
         lifecycle.register(registry);
         inputs.register(registry);
         registry.register(
@@ -199,11 +237,6 @@ impl Meters {
             "ecr_operator_not_understood",
             "Objects met that this version does not understand, by kind",
             not_understood.clone(),
-        );
-        registry.register(
-            "ecr_operator_webhook_repairs",
-            "Times that the webhook configuration was put right after somebody else had changed it",
-            webhook_repairs.clone(),
         );
         registry.register(
             "ecr_operator_policies",

@@ -28,6 +28,7 @@ pub mod fenced_client;
 pub mod finalizer;
 pub mod image_admission_policy;
 pub mod image_repository;
+pub mod installed;
 pub mod lease;
 pub mod ledger;
 pub mod lifecycle_policy;

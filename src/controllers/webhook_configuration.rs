@@ -1,17 +1,15 @@
-//! The `MutatingWebhookConfiguration` that makes the API server call us: generated from the image
-//! policies, put right when somebody edits it, and gone when there is no policy. It fails open
-//! (`Ignore`), and no pod that the cluster or we ourselves need to come up ever matches it.
+//! The `MutatingWebhookConfiguration` that makes the API server call us: its webhooks are generated from
+//! the image policies and put right when somebody edits them; without a policy there is none. They fail
+//! open (`Ignore`), and no pod that the cluster or we ourselves need to come up ever matches one. The
+//! object itself is the chart's: the operator neither creates nor deletes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
-    WebhookClientConfig,
+    MutatingWebhook, RuleWithOperations, ServiceReference, WebhookClientConfig,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 use crate::api::REWRITE;
 use crate::domain::admission;
@@ -21,9 +19,6 @@ mod settle;
 
 pub use contest::Repair;
 pub use settle::{Error, Settled, Written, lead, settle};
-
-/// The label that says whose an object is.
-pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "ecr-operator");
 
 /// The name of every policy's `MutatingWebhook` ends with this, after the policy's.
 pub const SUFFIX: &str = ".image-admission.ecr-operator.dev";
@@ -45,8 +40,6 @@ pub struct Install {
     pub name: String,
     /// How the API server reaches us.
     pub endpoint: Endpoint,
-    /// A cluster-scoped object of the installation: the configuration is removed with it.
-    pub owner: Option<OwnerReference>,
 }
 
 /// How the API server reaches the admission server.
@@ -111,30 +104,20 @@ impl Install {
     }
 }
 
-/// The configuration for `policies` by name; `None` for none. The API server calls them in this
-/// order. Every field that it would fill in is there, so that what it gives back is equal.
+/// The webhooks for `policies` by name; none for none. The API server calls them in this order. Every
+/// field that it would fill in is there, so that what it gives back is equal.
 pub fn desired(
     install: &Install,
     policies: &BTreeMap<String, Selectors>,
     ca_bundle: &str,
-) -> Option<MutatingWebhookConfiguration> {
+) -> Vec<MutatingWebhook> {
     if policies.is_empty() {
-        return None;
+        return Vec::new();
     }
     let webhooks = policies
         .iter()
         .map(|(policy, selectors)| webhook(install, policy, selectors, ca_bundle));
-    let webhooks = webhooks.chain([probe(install, ca_bundle)]).collect();
-    let (key, value) = MANAGED_BY;
-    Some(MutatingWebhookConfiguration {
-        metadata: ObjectMeta {
-            name: Some(install.name.clone()),
-            labels: Some(BTreeMap::from([(key.to_owned(), value.to_owned())])),
-            owner_references: install.owner.clone().map(|it| vec![it]),
-            ..ObjectMeta::default()
-        },
-        webhooks: Some(webhooks),
-    })
+    webhooks.chain([probe(install, ca_bundle)]).collect()
 }
 
 fn webhook(

@@ -81,7 +81,10 @@ impl Stage {
         crds::run(&mut definitions)?;
         stage.apply(&String::from_utf8(definitions)?).await?;
         stage.cluster.create_namespace(NAMESPACE, &[]).await?;
-        rights::grant(&stage.cluster.client().await?, NAMESPACE).await?;
+        let client = stage.cluster.client().await?;
+        rights::grant(&client, NAMESPACE).await?;
+        rights::install(&client, NAMESPACE).await?;
+        rights::install_configuration(&client).await?;
         stage
             .kubectl(
                 &[

@@ -16,13 +16,14 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::args::Args;
 use super::health::{Gate, Readiness};
 use crate::commands::rights;
 use crate::controllers::certificates::{self, Keeper, Lifetimes, Shown};
 use crate::controllers::image_admission_policy::probe::{self, Probe};
+use crate::controllers::installed::Installed;
 use crate::controllers::wakes::{Key, Kind};
 use crate::controllers::webhook_configuration::{
     self, Endpoint, Install, Repair, Selectors, Settled, Written,
@@ -34,8 +35,6 @@ use crate::domain::rewrite::Table;
 use crate::server::{self, Limits};
 use crate::webhook::{self, Admission, PullSecrets, Rules, ServingCertificate, Tls};
 
-/// The Secret that keeps the certificates, as the chart's RBAC names it.
-const SECRET: &str = "ecr-operator-webhook";
 /// How often the age of the certificate is looked at.
 const CERTIFICATE_CHECK: Duration = Duration::from_mins(1);
 /// How often the authorities of clients are read.
@@ -84,7 +83,6 @@ impl Parts {
             probe_namespace: probe_namespace.clone(),
             name: rights::NAME.to_owned(),
             endpoint,
-            owner: None,
         };
         let certificate = ServingCertificate::default();
         Self {
@@ -94,7 +92,7 @@ impl Parts {
             configurations: Api::all(client.clone()),
             keeper: Keeper {
                 secrets: Api::namespaced(client.clone(), &args.namespace),
-                name: SECRET.to_owned(),
+                name: rights::SECRET.to_owned(),
                 names: install.host_names(),
                 lifetimes: Lifetimes::default(),
             },
@@ -206,6 +204,7 @@ impl Parts {
         let (tx, rx) = mpsc::unbounded_channel();
         let told = |settled: &Settled| {
             self.take(cx, settled);
+            self.miss(cx, settled.missing.as_ref(), &tx);
             if let Some(repair) = &settled.repair {
                 report(cx, repair, &tx);
             }
@@ -248,6 +247,32 @@ impl Parts {
         }
     }
 
+    /// Reports an object of the chart that is missing, once, and that it is there again.
+    fn miss(&self, cx: &Context, missing: Option<&Installed>, tx: &mpsc::UnboundedSender<Event>) {
+        let missing = missing.cloned().map(Arc::new);
+        let before = cx.checks.missing.swap(missing.clone());
+        if before == missing {
+            return;
+        }
+        self.written.notify_one(); // whether admission is reached has another answer now
+        if let Some(before) = before {
+            info!(object = %before, "no longer missing");
+            cx.meters.installed.missing_of(&before.kind).set(0);
+        }
+        if let Some(missing) = missing {
+            warn!("{}", missing.remedy());
+            cx.meters.installed.missing_of(&missing.kind).set(1);
+            send(tx, missing.missing());
+        }
+    }
+
+    /// Who leads no more tells of nothing.
+    pub(super) fn forget_missing(&self, cx: &Context) {
+        if let Some(missing) = cx.checks.missing.swap(None) {
+            cx.meters.installed.missing_of(&missing.kind).set(0);
+        }
+    }
+
     /// The policies that have rules here, with whom they are asked about; `None` before the rules
     /// have been loaded.
     fn policies(&self, world: &World) -> Option<BTreeMap<String, Selectors>> {
@@ -269,7 +294,7 @@ impl Parts {
 
 /// Counts a repair of the webhook configuration, logs it, and sends the event for people.
 fn report(cx: &Context, repair: &Repair, tx: &mpsc::UnboundedSender<Event>) {
-    cx.meters.webhook_repairs.inc();
+    cx.meters.installed.webhook_repairs.inc();
     let Repair { count, by } = repair;
     let by = match by.is_empty() {
         true => "somebody".to_owned(),
@@ -283,11 +308,14 @@ fn report(cx: &Context, repair: &Repair, tx: &mpsc::UnboundedSender<Event>) {
         return;
     }
     let note = format!(
-        "{by} changed or deleted the webhook configuration {}, and it was put right, {count} times within \
+        "{by} changed the webhook configuration {}, and it was put right, {count} times within \
          an hour. It is generated from the image policies: take it out of what applies it",
         rights::NAME
     );
-    let event = tidings::warning("WebhookContested", "Configure", &note);
+    send(tx, tidings::warning("WebhookContested", "Configure", &note));
+}
+
+fn send(tx: &mpsc::UnboundedSender<Event>, event: Event) {
     if tx.send(event).is_err() {
         debug!("nobody publishes events any more");
     }

@@ -118,6 +118,7 @@ pub async fn operate(
         timing: Timing::default(),
         fence,
         recorder,
+        missing: cx.meters.installed.missing_of("Lease"),
     };
     let periods = Periods {
         registry: args.sweep_period,
@@ -238,6 +239,7 @@ async fn lead(
     }
     cx.meters.leading.set(0);
     cx.meters.reachable.clear();
+    admission.forget_missing(cx);
     cx.meters.lifecycle.clear();
 }
 

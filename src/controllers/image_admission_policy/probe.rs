@@ -45,6 +45,7 @@ pub async fn run(cx: &Context, probe: &Probe, is_configured: impl Fn() -> bool, 
         if !is_configured() {
             take(cx, None);
         } else if let Some(probed) = probe.confirmed().await {
+            let probed = probed.explained(cx.checks.missing.load().as_deref());
             let namespace = probe.namespace.clone();
             take(cx, Some(Reach { namespace, probed }));
         }

@@ -9,6 +9,7 @@ use kube::core::Status;
 
 use crate::api::ADMISSION_PROBE;
 use crate::api::conditions::{ConditionStatus, Reason};
+use crate::controllers::installed::Installed;
 use crate::controllers::webhook_configuration::PROBE;
 
 /// Where a packet was lost on the way. The URL of a webhook has the word timeout in it too.
@@ -43,6 +44,8 @@ pub enum Probed {
     NotReached(Cause),
     /// The API server admitted it without calling.
     NotCalled,
+    /// The same, and the cause is known: an object of the chart is not there.
+    NotInstalled(Installed),
     /// Somebody else does not let it in, so that nothing is known.
     Refused {
         /// The API server's words.
@@ -101,11 +104,19 @@ impl Probed {
         is_refusal.then_some(Self::Refused { message })
     }
 
+    /// The same with the cause, where the API server does not call and an object of the chart is `missing`.
+    pub fn explained(self, missing: Option<&Installed>) -> Self {
+        match (self, missing) {
+            (Self::NotCalled, Some(missing)) => Self::NotInstalled(missing.clone()),
+            (probed, _) => probed,
+        }
+    }
+
     /// Whether admission was reached; `None`: not known.
     pub fn reached(&self) -> Option<bool> {
         match self {
             Self::Reached { .. } => Some(true),
-            Self::NotReached(_) | Self::NotCalled => Some(false),
+            Self::NotReached(_) | Self::NotCalled | Self::NotInstalled(_) => Some(false),
             Self::Refused { .. } | Self::Forbidden | Self::NoNamespace => None,
         }
     }
@@ -116,6 +127,7 @@ impl Probed {
             Self::Reached { .. } => "Reached",
             Self::NotReached(_) => "NotReached",
             Self::NotCalled => "NotCalled",
+            Self::NotInstalled(_) => "NotInstalled",
             Self::Refused { .. } => "Refused",
             Self::Forbidden => "Forbidden",
             Self::NoNamespace => "NoNamespace",
@@ -148,6 +160,11 @@ impl Reach {
                      MutatingWebhookConfiguration, or the labels of namespace ";
                 (False, Reason::NotCalled, format!("{message}{namespace}"))
             }
+            Probed::NotInstalled(missing) => (
+                False,
+                Reason::NotCalled,
+                format!("new pods are admitted as they are: {}", missing.remedy()),
+            ),
             Probed::Refused { message } => (
                 Unknown,
                 Reason::Rejected,

@@ -67,11 +67,16 @@ impl Repair {
     }
 }
 
-/// The field manager that changed an object last, if it was another than ours.
+/// The field manager other than ours that changed the webhooks last, and whose change is still there. Whoever
+/// installs the object has labels on it, and is not meant.
 pub(super) fn editor(fields: &[ManagedFieldsEntry]) -> Option<String> {
     let others = fields
         .iter()
-        .filter(|it| it.manager.as_deref() != Some(MANAGER));
+        .filter(|it| it.manager.as_deref() != Some(MANAGER))
+        .filter(|it| {
+            let fields = it.fields_v1.as_ref();
+            fields.is_some_and(|it| it.0.get("f:webhooks").is_some())
+        });
     let last = others.max_by_key(|it| it.time.as_ref().map(|it| it.0))?;
     last.manager.clone()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
-use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::contest::{self, Contest, Repair};
-use super::{Install, MANAGED_BY, Selectors, desired};
+use super::{Install, Selectors, desired};
 use crate::controllers::certificates::{self, Keeper, Store};
 use crate::controllers::driver::MANAGER;
+use crate::controllers::installed::Installed;
 
 /// A round that takes longer is given up and begun again.
 const ROUND: Duration = Duration::from_secs(10);
@@ -39,6 +40,17 @@ pub struct Settled {
     pub editor: Option<String>,
     /// What was written put right what somebody else had changed.
     pub repair: Option<Repair>,
+    /// An object of the chart that is not there, so that nothing could be written.
+    pub missing: Option<Installed>,
+}
+
+impl Settled {
+    fn without(missing: Installed) -> Self {
+        Self {
+            missing: Some(missing),
+            ..Self::default()
+        }
+    }
 }
 
 /// What was done to the configuration.
@@ -47,12 +59,8 @@ pub enum Written {
     /// It was as it should be, or how it should be is not known.
     #[default]
     Nothing,
-    /// There was none.
-    Created,
     /// It differed: the policies have changed, or somebody edited it.
     Replaced,
-    /// No policy is left.
-    Deleted,
 }
 
 /// Why the configuration could not be brought in line; it is tried again.
@@ -152,8 +160,8 @@ where
 #[derive(Default)]
 struct Memory {
     trusted: Trusted,
-    /// The configuration that the last round wanted; `None` before the first.
-    wanted: Option<MutatingWebhookConfiguration>,
+    /// The webhooks that the last round wanted; `None` before the first.
+    wanted: Option<Vec<MutatingWebhook>>,
     contest: Contest,
 }
 
@@ -182,14 +190,19 @@ async fn round(
     } = memory;
     let now = Timestamp::now();
     let kept = certificates::settle(keeper, |it| trusted.since(it), now).await;
-    let (store, next) = kept.map_err(Error::Certificates)?;
+    let (store, next) = match kept {
+        Ok(kept) => kept,
+        // Nothing helps but that somebody installs it, which the watch reports.
+        Err(certificates::Error::Missing(it)) => return Ok((Settled::without(it), now + SWEEP)),
+        Err(error) => return Err(Error::Certificates(error)),
+    };
     let Some(policies) = policies else {
         return Ok((Settled::default(), next));
     };
     let settled = settle(configurations, install, policies, &store.bundle()).await?;
-    let before = std::mem::replace(wanted, desired(install, policies, &store.bundle()));
+    let before = wanted.replace(desired(install, policies, &store.bundle()));
     // What was as we want it after the last round, and had to be written, was changed by others.
-    let repair = (settled.written != Written::Nothing && wanted.is_some() && before == *wanted)
+    let repair = (settled.written != Written::Nothing && before == *wanted)
         .then(|| contest.repaired(settled.editor.clone(), Instant::now()));
     let settled = Settled { repair, ..settled };
     if trusted.since(&store).is_none() {
@@ -205,9 +218,9 @@ fn until(at: Timestamp) -> Duration {
         .unwrap_or_default()
 }
 
-/// Makes the configuration what `policies` and `ca_bundle` say. When this returns, every API server
-/// will trust all of `ca_bundle` as soon as it has noticed. A policy that the API server refuses
-/// does not keep the others out of force.
+/// Makes the webhooks what `policies` and `ca_bundle` say. When this returns, every API server will
+/// trust all of `ca_bundle` as soon as it has noticed. A policy that the API server refuses does not
+/// keep the others out of force.
 pub async fn settle(
     configurations: &Configurations,
     install: &Install,
@@ -220,20 +233,27 @@ pub async fn settle(
         name: name.clone(),
         source,
     })?;
+    let Some(live) = live else {
+        return Ok(Settled::without(Installed::of::<
+            MutatingWebhookConfiguration,
+        >(name)));
+    };
     let write = |source| Error::Write {
         name: name.clone(),
         source,
     };
-    let wanted = desired(install, policies, ca_bundle);
-    let fields = live.as_ref().map(ResourceExt::managed_fields);
     let settled = Settled {
-        editor: fields.and_then(contest::editor),
+        editor: contest::editor(live.managed_fields()),
         ..Settled::default()
     };
-    match put(configurations, live.as_ref(), wanted).await {
+    match put(configurations, &live, desired(install, policies, ca_bundle)).await {
         Ok(written) => Ok(Settled { written, ..settled }),
         Err(kube::Error::Api(status)) if status.is_invalid() => {
-            let refused = refused(configurations, install, policies, ca_bundle)
+            let alone = |policy: &String, selectors: &Selectors| {
+                let alone = BTreeMap::from([(policy.clone(), selectors.clone())]);
+                desired(install, &alone, ca_bundle)
+            };
+            let refused = refused(configurations, &live, policies, alone)
                 .await
                 .map_err(write)?;
             let accepted = policies
@@ -243,9 +263,7 @@ pub async fn settle(
                 .map(|(policy, it)| (policy.clone(), it.clone()))
                 .collect();
             let wanted = desired(install, &accepted, ca_bundle);
-            let written = put(configurations, live.as_ref(), wanted)
-                .await
-                .map_err(write)?;
+            let written = put(configurations, &live, wanted).await.map_err(write)?;
             Ok(Settled {
                 written,
                 refused,
@@ -256,78 +274,53 @@ pub async fn settle(
     }
 }
 
-/// One write at most, over exactly what was found.
+/// One write at most, over exactly what was found. Only the webhooks are ours: labels, annotations and
+/// owners stay as the chart, or whoever else, has set them.
 async fn put(
     configurations: &Configurations,
-    live: Option<&MutatingWebhookConfiguration>,
-    wanted: Option<MutatingWebhookConfiguration>,
+    live: &MutatingWebhookConfiguration,
+    webhooks: Vec<MutatingWebhook>,
 ) -> Result<Written, kube::Error> {
+    if live.webhooks.as_deref().unwrap_or_default() == webhooks {
+        return Ok(Written::Nothing);
+    }
     let parameters = PostParams {
         dry_run: false,
         field_manager: Some(MANAGER.to_owned()),
     };
-    let written = match (live, wanted) {
-        (None, None) => return Ok(Written::Nothing),
-        (Some(live), Some(wanted)) if is_equal(live, &wanted) => return Ok(Written::Nothing),
-        (Some(live), Some(mut wanted)) => {
-            wanted
-                .metadata
-                .resource_version
-                .clone_from(&live.metadata.resource_version);
-            configurations
-                .replace(&live.name_any(), &parameters, &wanted)
-                .await?;
-            Written::Replaced
-        }
-        (None, Some(wanted)) => {
-            configurations.create(&parameters, &wanted).await?;
-            Written::Created
-        }
-        (Some(live), None) => {
-            let found = Preconditions {
-                resource_version: live.metadata.resource_version.clone(),
-                uid: live.metadata.uid.clone(),
-            };
-            let parameters = DeleteParams::default().preconditions(found);
-            configurations.delete(&live.name_any(), &parameters).await?;
-            Written::Deleted
-        }
-    };
-    info!(?written, "webhook configuration");
-    Ok(written)
+    let wanted = with(live, webhooks);
+    configurations
+        .replace(&live.name_any(), &parameters, &wanted)
+        .await?;
+    info!("the webhook configuration is written");
+    Ok(Written::Replaced)
 }
 
-/// Annotations and further labels are anybody's; the webhooks are ours alone.
-fn is_equal(live: &MutatingWebhookConfiguration, wanted: &MutatingWebhookConfiguration) -> bool {
-    let webhooks = |it: &MutatingWebhookConfiguration| -> Vec<MutatingWebhook> {
-        it.webhooks.clone().unwrap_or_default()
-    };
-    let (key, value) = MANAGED_BY;
-    webhooks(live) == webhooks(wanted)
-        && live.labels().get(key).is_some_and(|it| it == value)
-        && live.owner_references() == wanted.owner_references()
+fn with(
+    live: &MutatingWebhookConfiguration,
+    webhooks: Vec<MutatingWebhook>,
+) -> MutatingWebhookConfiguration {
+    MutatingWebhookConfiguration {
+        metadata: live.metadata.clone(),
+        webhooks: Some(webhooks),
+    }
 }
 
-/// The policies that the API server takes in no configuration, each tried alone without effect.
+/// The policies that the API server takes in no configuration, each tried alone by a dry run.
 async fn refused(
     configurations: &Configurations,
-    install: &Install,
+    live: &MutatingWebhookConfiguration,
     policies: &BTreeMap<String, Selectors>,
-    ca_bundle: &str,
+    alone: impl Fn(&String, &Selectors) -> Vec<MutatingWebhook>,
 ) -> Result<BTreeMap<String, String>, kube::Error> {
     let dry_run = PostParams {
         dry_run: true,
         field_manager: None,
     };
-    let mut refused = BTreeMap::new();
+    let (mut refused, name) = (BTreeMap::new(), live.name_any());
     for (policy, selectors) in policies {
-        let alone = BTreeMap::from([(policy.clone(), selectors.clone())]);
-        let Some(mut alone) = desired(install, &alone, ca_bundle) else {
-            continue;
-        };
-        alone.metadata.name = None;
-        alone.metadata.generate_name = Some(format!("{}-", install.name));
-        match configurations.create(&dry_run, &alone).await {
+        let tried = with(live, alone(policy, selectors));
+        match configurations.replace(&name, &dry_run, &tried).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_invalid() => {
                 warn!(

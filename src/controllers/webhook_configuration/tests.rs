@@ -16,14 +16,12 @@ fn install() -> Install {
             name: "ecr-operator".to_owned(),
             port: 443,
         },
-        owner: None,
     }
 }
 
 fn one(selectors: Selectors) -> MutatingWebhook {
     let policies = BTreeMap::from([("prod".to_owned(), selectors)]);
-    let configuration = desired(&install(), &policies, "CA").unwrap();
-    configuration.webhooks.unwrap().remove(0)
+    desired(&install(), &policies, "CA").remove(0)
 }
 
 fn matches(selector: &Option<LabelSelector>, labels: &[(&str, &str)]) -> bool {
@@ -40,10 +38,7 @@ fn one_webhook_a_policy_in_the_order_of_names() {
         ("prod".to_owned(), Selectors::default()),
         ("base".to_owned(), Selectors::default()),
     ]);
-    let webhooks = desired(&install(), &policies, "CA")
-        .unwrap()
-        .webhooks
-        .unwrap();
+    let webhooks = desired(&install(), &policies, "CA");
     let names: Vec<_> = webhooks.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(
         names,
@@ -60,8 +55,8 @@ fn one_webhook_a_policy_in_the_order_of_names() {
 #[test]
 fn probe_pods_go_the_way_of_the_others_and_say_where_it_ends() {
     let policies = BTreeMap::from([("prod".to_owned(), Selectors::default())]);
-    let webhooks = desired(&install(), &policies, "CA").unwrap().webhooks;
-    let [policy, probe] = &webhooks.unwrap()[..] else {
+    let webhooks = desired(&install(), &policies, "CA");
+    let [policy, probe] = &webhooks[..] else {
         panic!("a policy and the probe");
     };
     let path = Some("/probe".to_owned());
@@ -94,8 +89,8 @@ fn probe_pods_go_the_way_of_the_others_and_say_where_it_ends() {
 }
 
 #[test]
-fn no_policy_means_no_configuration() {
-    assert_eq!(desired(&install(), &BTreeMap::new(), "CA"), None);
+fn no_policy_means_no_webhook() {
+    assert_eq!(desired(&install(), &BTreeMap::new(), "CA"), []);
 }
 
 #[test]

@@ -66,6 +66,22 @@ fn no_mark_of_ours_is_no_call() {
 }
 
 #[test]
+fn missing_configuration_is_named_with_the_next_step() {
+    let namespace = "ecr-system-probe".to_owned();
+    let missing = Installed {
+        kind: "MutatingWebhookConfiguration".to_owned(),
+        name: "ecr-operator".to_owned(),
+    };
+    let probed = Probed::NotCalled.explained(Some(&missing));
+    let (status, reason, message) = Reach { namespace, probed }.says("prod");
+    expect!["False NotCalled: new pods are admitted as they are: MutatingWebhookConfiguration ecr-operator does not exist, and the operator may not create it: run helm upgrade"]
+        .assert_eq(&format!("{status:?} {reason:?}: {message}"));
+    let policies = BTreeSet::new();
+    let reached = Probed::Reached { policies };
+    assert_eq!(reached.clone().explained(Some(&missing)), reached);
+}
+
+#[test]
 fn the_api_servers_words_lead_to_the_remedy() {
     for (root, expected) in [
         (
