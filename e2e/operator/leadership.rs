@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ecr_operator::commands::demo::stage::{NAMESPACE, Operator};
 use ecr_operator::commands::rights;
-use ecr_operator::emulator::Rule;
+use ecr_operator::emulator::{Effect, Rule};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -22,8 +22,10 @@ const DURATION: Duration = Duration::from_secs(30);
 /// What a replica's metrics say when it leads, and when it does not.
 pub(super) const LEADS: &str = "\necr_operator_leader 1\n";
 pub(super) const WAITS: &str = "\necr_operator_leader 0\n";
-/// More repairs than are made before the leader is stopped.
+/// Repairs, of which the leader has made one when it is stopped.
 const FLEET: usize = 12;
+/// How long the read before a repair takes: less than an attempt may.
+const READ_MILLISECONDS: u64 = 8_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leader_that_was_stopped_writes_nothing_when_it_goes_on() {
@@ -98,7 +100,7 @@ async fn lease_that_vanished_is_waited_for(
     new
 }
 
-/// The leader is stopped as by a node that hangs, in the middle of repairs that a quota holds up;
+/// The leader is stopped as by a node that hangs, in the middle of repairs whose reads take long;
 /// another leads and dies, and the old one goes on while the lease is still the other's.
 async fn stopped_in_the_middle_of_repairs(scene: &Scene, old: &Operator, new: Operator) {
     scene.namespace("fleet").await;
@@ -109,12 +111,15 @@ async fn stopped_in_the_middle_of_repairs(scene: &Scene, old: &Operator, new: Op
     for number in 0..FLEET {
         scene.ready(&format!("fleet/app-{number}")).await;
     }
-    scene.stage.emulator.faults().add(Rule {
-        operation: Some("PutImageScanningConfiguration".to_owned()),
-        caller: Some("assumed-role/ecr-operator".to_owned()),
-        rate: Some(0.2),
-        ..Rule::default()
-    });
+    // All but one wait for what they read before they write; it is there when the old leader goes on.
+    for number in 1..FLEET {
+        scene.stage.emulator.faults().add(Rule {
+            operation: Some("GetLifecyclePolicy".to_owned()),
+            repository: Some(format!("fleet/app-{number}")),
+            effect: Effect::Delay(READ_MILLISECONDS),
+            ..Rule::default()
+        });
+    }
     let damaged = scene.now();
     for number in 0..FLEET {
         let name = format!("fleet/app-{number}");
