@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future;
+use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,17 +16,20 @@ use futures::poll;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::exchange::Exchange;
 use super::quota::Share;
+use super::turns::Turn;
 use super::{Event, Shared, Transport};
 
 /// What is buffered of a head, of a body in plain HTTP/1.1 and of answers: an API server's head has
@@ -54,6 +58,7 @@ pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
     pub(super) peer: IpAddr,
     pub(super) place: Share,
+    turn: Turn,
     /// Requests that are not answered to the end.
     open: AtomicU32,
     /// Requests that were begun since the last one that came whole.
@@ -66,6 +71,7 @@ impl Connection {
     pub(super) fn new(shared: &Arc<Shared>, peer: IpAddr) -> Arc<Self> {
         Arc::new(Self {
             place: shared.place(peer),
+            turn: shared.turns.of(peer),
             shared: Arc::clone(shared),
             peer,
             open: AtomicU32::new(0),
@@ -83,9 +89,8 @@ impl Connection {
         match &self.shared.transport {
             Transport::Plain => self.serve(stream, shutdown).await,
             Transport::Tls(config) => {
-                let acceptor = TlsAcceptor::from(config.load_full());
                 let shaken = tokio::select! {
-                    shaken = self.shake_hands(acceptor, stream) => shaken,
+                    shaken = self.shake_hands(config.load_full(), stream) => shaken,
                     () = self.place.evicted() => None,
                 };
                 if let Some(stream) = shaken {
@@ -101,10 +106,11 @@ impl Connection {
 
     async fn shake_hands(
         &self,
-        acceptor: TlsAcceptor,
+        config: Arc<ServerConfig>,
         stream: TcpStream,
     ) -> Option<TlsStream<TcpStream>> {
-        match timeout(self.shared.limits.handshake, acceptor.accept(stream)).await {
+        let shaken = self.handshake(config, stream);
+        match timeout(self.shared.limits.handshake, shaken).await {
             Ok(Ok(mut stream)) => {
                 stream.get_mut().1.set_buffer_limit(Some(BUFFER));
                 self.place.progress();
@@ -120,6 +126,24 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// One handshake of a peer is computed at a time: keys and a signature cost more than an answer.
+    /// Nobody waits here for what another client has yet to send.
+    async fn handshake(
+        &self,
+        config: Arc<ServerConfig>,
+        stream: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let mut shaking = pin!(hello.into_stream(config));
+        {
+            let _turn = self.turn.lock().await;
+            if let Poll::Ready(shaken) = poll!(&mut shaking) {
+                return shaken;
+            }
+        }
+        shaking.await
     }
 
     async fn serve<S>(self: &Arc<Self>, stream: S, shutdown: CancellationToken)

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::Event;
 use super::connection::Connection;
 use super::quota::{Claim, Evicted, Share, Standing};
+use super::turns;
 
 /// What a request counts as at least: its head, its task, and the first buffer of its body.
 const LEAST: usize = 32 << 10;
@@ -65,6 +66,7 @@ impl Exchange {
             () = self.memory.evicted() => return Err(StatusCode::TOO_MANY_REQUESTS),
         };
         self.connection.finished();
+        turns::take(turns::ANSWER).await;
         let response = shared.handler.answer(&head, &body)?;
         self.hold(response.body().len())?;
         Ok(response)
@@ -81,6 +83,7 @@ impl Exchange {
             let Some(data) = frame.data_ref().filter(|it| !it.is_empty()) else {
                 continue;
             };
+            turns::take(turns::FRAME).await;
             self.connection.place.progress();
             self.memory.progress();
             let length = bytes.len() + data.len();

@@ -8,6 +8,7 @@
 mod connection;
 mod exchange;
 mod quota;
+mod turns;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,7 @@ use tracing::warn;
 
 use connection::Connection;
 use quota::{Claim, Quota, Share, Standing};
+use turns::Turns;
 
 /// Connections that the kernel has accepted and we have not.
 const BACKLOG: u32 = 1024;
@@ -146,6 +148,7 @@ impl Server {
             transport,
             connections: Arc::new(Quota::new(limits.connections)),
             memory: Arc::new(Quota::new(limits.bodies_bytes)),
+            turns: Turns::default(),
             limits,
         });
         let connections = TaskTracker::new();
@@ -182,6 +185,7 @@ struct Shared {
     limits: Limits,
     connections: Arc<Quota>,
     memory: Arc<Quota>,
+    turns: Turns,
 }
 
 impl Shared {
