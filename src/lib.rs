@@ -15,7 +15,7 @@
 //! nothing in it waits, logs, reads a clock or names Kubernetes or AWS. The same plan value serves
 //! the controller and Observe mode; the same rewrite serves the webhook and `explain`.
 //!
-//! ## Rooms and arrows
+//! ## Modules and arrows
 //!
 //! | module | what it is for | may name |
 //! |---|---|---|
