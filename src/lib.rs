@@ -37,8 +37,10 @@
 //!
 //! * A repository is written or deleted only with our owner tag on it; another owner is a Conflict.
 //! * Targets are recorded in status before anything is made there; cleanup reads only that record.
-//! * Only the holder of the lease writes to AWS, and it stops before its lease ends. Every replica
-//!   serves admission, from rules and facts it loaded itself; "not loaded yet" is not ready.
+//! * Only the holder of the lease writes to AWS, and it stops before its lease ends. What serves
+//!   admission answers from rules and facts it loaded itself; "not loaded yet" is not ready.
+//! * What pods can connect to needs no right to write: `run --role webhook` serves and is never a
+//!   candidate for the lease, `run --role controller` leads and does not listen for admission.
 //! * The admission path does no I/O, and an image is rewritten only to what is known pullable.
 //! * A converged world sees no writes.
 

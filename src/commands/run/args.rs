@@ -9,12 +9,17 @@ use anyhow::bail;
 
 use crate::commands::aws::Aws;
 use crate::controllers::facts::Timing;
+use crate::controllers::sweep::Periods;
 use crate::domain::names::ClusterId;
 
 /// Flags of `ecr-operator run`; the last one wins where one is given twice.
 #[derive(Debug, clap::Args)]
 #[command(args_override_self = true)]
 pub struct Args {
+    /// What this process does. Two processes with rights of their own keep what can write out of the reach
+    /// of pods; each ignores the flags that only the other needs
+    #[arg(long, value_enum, default_value_t = ProcessRole::All, value_name = "ROLE")]
+    pub role: ProcessRole,
     /// What this cluster calls itself in owner tags; keep it over rebuilds of the cluster
     #[arg(long, env = "ECR_OPERATOR_CLUSTER_ID", value_name = "ID")]
     pub cluster_id: ClusterId,
@@ -90,6 +95,15 @@ impl Args {
         Ok(())
     }
 
+    /// How often the leader looks at what.
+    pub(super) fn periods(&self) -> Periods {
+        Periods {
+            registry: self.sweep_period,
+            documents: self.document_period,
+            lifecycle: self.lifecycle_period,
+        }
+    }
+
     /// How often images are listed, and for how long a list is believed.
     pub(super) fn facts_timing(&self) -> Timing {
         const LONGEST: Duration = Duration::from_hours(1);
@@ -105,6 +119,18 @@ impl Args {
             max_age: self.facts_max_age.unwrap_or_else(default),
         }
     }
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub enum ProcessRole {
+    /// Both: serves admission, and is a candidate for the lease
+    #[default]
+    All,
+    /// Serves admission and writes nothing, to AWS or to the cluster, but events
+    Webhook,
+    /// Is a candidate for the lease and listens for health and metrics only
+    Controller,
 }
 
 /// How events are logged.

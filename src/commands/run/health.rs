@@ -1,5 +1,5 @@
-//! `/healthz`, `/readyz` and `/metrics`, over plain HTTP. Ready means that this replica can answer an
-//! admission request from rules and facts it has loaded; what is missing is named.
+//! `/healthz`, `/readyz` and `/metrics`, over plain HTTP. Ready means that this process can do its part:
+//! answer an admission request from rules and facts it has loaded, or lead. What is missing is named.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +14,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::args::ProcessRole;
 use super::metrics::Metrics;
 use crate::server::{Event, Handler, Limits, Server, Transport};
 
-/// What this replica must have before it can serve.
+/// What a process must have before it can do its part.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Gate {
     /// Each kind has been listed once.
@@ -31,7 +32,16 @@ pub(super) enum Gate {
 }
 
 impl Gate {
-    const ALL: [Self; 4] = [Self::Objects, Self::Rules, Self::Facts, Self::Certificate];
+    /// All that a process of this role needs. Who leads makes the certificate, and lists images when it
+    /// needs to.
+    fn of(role: ProcessRole) -> &'static [Self] {
+        match role {
+            ProcessRole::All | ProcessRole::Webhook => {
+                &[Self::Objects, Self::Rules, Self::Facts, Self::Certificate]
+            }
+            ProcessRole::Controller => &[Self::Objects],
+        }
+    }
 
     fn waiting_for(self) -> &'static str {
         match self {
@@ -44,13 +54,22 @@ impl Gate {
 }
 
 /// Which gates are open, and why the others are not.
-#[derive(Default)]
 pub(super) struct Readiness {
+    needed: &'static [Gate],
     gates: Mutex<BTreeMap<Gate, Result<(), String>>>,
     closed: AtomicBool,
 }
 
 impl Readiness {
+    /// Nothing of what this role needs is here yet.
+    pub(super) fn of(role: ProcessRole) -> Self {
+        Self {
+            needed: Gate::of(role),
+            gates: Mutex::default(),
+            closed: AtomicBool::default(),
+        }
+    }
+
     /// What `gate` needs is here.
     pub(super) fn open(&self, gate: Gate) {
         self.set(gate, Ok(()));
@@ -77,7 +96,7 @@ impl Readiness {
             return vec!["its end: it is stopping".to_owned()];
         }
         let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        Gate::ALL
+        self.needed
             .iter()
             .filter_map(|gate| match gates.get(gate) {
                 Some(Ok(())) => None,

@@ -19,15 +19,17 @@ use crate::webhook;
 pub(super) struct Metrics(Registry);
 
 impl Metrics {
-    /// The metrics of these parts.
+    /// The metrics of these parts; `None`: this process serves no admission.
     pub(super) fn of(
         meters: &Meters,
         sessions: Arc<Sessions>,
-        admission: &webhook::Metrics,
+        admission: Option<&webhook::Metrics>,
     ) -> Self {
         let mut registry = Registry::default();
         meters.register(&mut registry);
-        admission.register(&mut registry);
+        if let Some(admission) = admission {
+            admission.register(&mut registry);
+        }
         registry.register_collector(Box::new(ApiRequests(sessions)));
         Self(registry)
     }

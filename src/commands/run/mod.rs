@@ -1,5 +1,6 @@
-//! `ecr-operator run`: the operator. Every replica watches, keeps rules and facts, and serves
-//! admission; the one that holds the lease reconciles.
+//! `ecr-operator run`: the operator, which serves admission and, while it holds the lease, reconciles.
+//! One process does both, or a process each with rights of its own: what every pod can connect to then
+//! holds no right to write. A process makes only the half that its role has.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,30 +21,30 @@ use tracing_subscriber::EnvFilter;
 
 use crate::commands::rights;
 use crate::controllers::checks::Checks;
-use crate::controllers::driver::drive;
-use crate::controllers::environment_account::preflight;
 use crate::controllers::fenced_client::fenced;
 use crate::controllers::lease::{Candidate, Timing};
 use crate::controllers::meters::Meters;
 use crate::controllers::stores::Stores;
-use crate::controllers::sweep::{self, Periods};
-use crate::controllers::wakes::{Kind, Wakes};
-use crate::controllers::{Context, facts, lifecycle_policy, tombstones, usage, world};
+use crate::controllers::wakes::Wakes;
+use crate::controllers::{Context, usage, world};
 use crate::desired::{Objects, World};
-use crate::domain::facts::Facts;
 use crate::ecr::{Fence, Sessions, Settings};
 use crate::server;
 
-mod admission;
 mod args;
 mod health;
+mod installation;
+mod leading;
 mod metrics;
+mod serving;
 
-pub use args::Args;
+pub use args::{Args, ProcessRole};
 
 use args::LogFormat;
 use health::{Gate, Health, Readiness};
+use leading::Leading;
 use metrics::Metrics;
+use serving::Serving;
 
 /// How long admission is still served when the replica has said that it is no longer ready.
 const LAME_DUCK: Duration = Duration::from_secs(3);
@@ -67,7 +68,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Operates the cluster that `client` reaches, with the AWS that `settings` reach, until `shutdown`.
+/// Operates the cluster that `client` reaches, with the AWS that `settings` reach, until `shutdown`, as
+/// far as the role of this process goes.
 /// The process has no other part in it: dropped together with its runtime, it ends as by `kill -9`.
 ///
 /// # Errors
@@ -80,7 +82,8 @@ pub async fn operate(
 ) -> anyhow::Result<()> {
     args.check()?;
     let fence = Arc::new(Fence::default());
-    // Past the fence: the lease itself, and events, which only report and which every replica has.
+    // Past the fence: the lease itself, and events, which only report and which every process sends.
+    // A process that never leads never opens the fence, so it changes nothing else.
     let unfenced = client.clone();
     let recorder = recorder(args, &unfenced);
     let client = fenced(client, Arc::clone(&fence));
@@ -92,155 +95,130 @@ pub async fn operate(
     let woken = Arc::new(Notify::new());
     let cx = Arc::new(context(args, &client, recorder.clone(), settings).await);
     let stores = Stores::watch(&cx, args.resync_period, &woken, &mut tasks);
-    let readiness = Arc::new(Readiness::default());
-    let admission = Arc::new(admission::Parts::new(args, &client, Arc::clone(&readiness)));
-    let metrics = Metrics::of(&cx.meters, Arc::clone(&cx.sessions), admission.metrics());
+    let halves = Halves::of(args, &client);
+    let admission = halves.serving.as_ref().map(|it| it.metrics());
+    let health = Health {
+        readiness: Arc::clone(&halves.readiness),
+        metrics: Metrics::of(&cx.meters, Arc::clone(&cx.sessions), admission),
+    };
     let listener = server::listen(args.health_listen);
     let listener =
         listener.with_context(|| format!("listen for health on {}", args.health_listen))?;
-    let health = Health {
-        readiness: Arc::clone(&readiness),
-        metrics,
-    };
     tasks.spawn(health.serve(listener));
-    let serving = CancellationToken::new();
-    let served = admission.serve(args, serving.clone()).await?;
+    let end = CancellationToken::new();
+    let served = match &halves.serving {
+        Some(serving) => Some(serving.serve(args, end.clone()).await?),
+        None => None,
+    };
 
     tokio::select! {
-        () = stores.ready() => readiness.open(Gate::Objects),
+        () = stores.ready() => halves.readiness.open(Gate::Objects),
         () = shutdown.cancelled() => return Ok(()),
     }
-    follow(args, &cx, (stores.clone(), woken), &admission, &mut tasks);
-    let candidate = Candidate {
-        api: Api::namespaced(unfenced, &args.namespace),
-        name: rights::NAME.to_owned(),
-        identity: args.identity.clone(),
-        timing: Timing::default(),
-        fence,
-        recorder,
-        missing: cx.meters.installed.missing_of("Lease"),
-    };
-    let periods = Periods {
-        registry: args.sweep_period,
-        documents: args.document_period,
-        lifecycle: args.lifecycle_period,
-    };
-    let term = async |term| Box::pin(lead(&cx, &stores, &admission, (periods, term))).await;
-    Box::pin(candidate.run(shutdown, term)).await;
+    halves.follow(args, &cx, (stores.clone(), woken), &mut tasks);
+    match &halves.leading {
+        Some(leading) => {
+            let candidate = Candidate {
+                api: Api::namespaced(unfenced, &args.namespace),
+                name: rights::NAME.to_owned(),
+                identity: args.identity.clone(),
+                timing: Timing::default(),
+                fence,
+                recorder,
+                missing: cx.meters.installed.missing_of("Lease"),
+            };
+            let term = async |term| Box::pin(leading.term(&cx, &stores, term)).await;
+            Box::pin(candidate.run(shutdown, term)).await;
+        }
+        None => shutdown.cancelled().await,
+    }
 
-    // The API server goes on calling for a moment after the endpoint has gone.
-    readiness.close();
-    sleep(LAME_DUCK).await;
-    serving.cancel();
-    served.await.context("end the admission server")?;
+    halves.readiness.close();
+    if let Some(served) = served {
+        // The API server goes on calling for a moment after the endpoint has gone.
+        sleep(LAME_DUCK).await;
+        end.cancel();
+        served.await.context("end the admission server")?;
+    }
     info!("stopped");
     Ok(())
 }
 
-/// What every replica follows: the world, and with it the rules; the facts; what pods use, by which
-/// facts are ordered; the certificate.
-fn follow(
-    args: &Args,
-    cx: &Arc<Context>,
-    (stores, woken): (Stores, Arc<Notify>),
-    admission: &Arc<admission::Parts>,
-    tasks: &mut JoinSet<()>,
-) {
-    let relist = Arc::new(Notify::new());
-    let compiled = {
-        let (admission, relist) = (Arc::clone(admission), Arc::clone(&relist));
-        let meters = Arc::clone(&cx.meters);
-        move |world: &World| {
-            let rules = world.compiled();
-            let policies = rules.table.policies().count();
-            meters
-                .policies
-                .set(i64::try_from(policies).unwrap_or(i64::MAX));
-            for (subject, stopped) in &rules.stopped {
-                debug!(?subject, %stopped, "has no rules");
-            }
-            admission.rule_by(rules.table.clone());
-            relist.notify_one();
-        }
-    };
-    let (world, wakes) = (Arc::clone(&cx.world), cx.wakes.clone());
-    let cluster = args.cluster_id.clone();
-    tasks.spawn(world::follow(
-        stores,
-        cluster,
-        woken,
-        (world, wakes),
-        compiled,
-    ));
-    let knowing = Arc::clone(admission);
-    let loaded = move |facts: &Arc<Facts>| knowing.know(facts);
-    tasks.spawn(facts::follow(
-        Arc::clone(cx),
-        args.facts_timing(),
-        relist,
-        loaded,
-    ));
-    let (using, resync) = (
-        Arc::clone(cx),
-        cx.meters.inputs.resync("Pod", args.resync_period),
-    );
-    tasks.spawn(async move { usage::follow(using.client.clone(), &using.usage, resync).await });
-    let showing = Arc::clone(admission);
-    tasks.spawn(async move { showing.follow_certificate().await });
-    if let Some(file) = args.client_ca_file.clone() {
-        let admission = Arc::clone(admission);
-        tasks.spawn(async move { admission.follow_clients(&file).await });
-    }
+/// What a process of a role is made of.
+struct Halves {
+    serving: Option<Arc<Serving>>,
+    leading: Option<Arc<Leading>>,
+    readiness: Arc<Readiness>,
 }
 
-/// One term: everything that writes. It stops where it stands when the term ends, since every step
-/// is safe to be the last one.
-async fn lead(
-    cx: &Arc<Context>,
-    stores: &Stores,
-    admission: &admission::Parts,
-    (periods, term): (Periods, CancellationToken),
-) {
-    cx.meters.leading.set(1);
-    let wakes = &cx.wakes;
-    let environments = wakes.requests(Kind::Environment, stores.environments.clone());
-    let repositories = wakes.requests(Kind::Repository, stores.repositories.clone());
-    let rules = wakes.requests(Kind::Rule, stores.rules.clone());
-    let lifecycles = wakes.requests(Kind::Lifecycle, stores.lifecycles.clone());
-    let policies = wakes.requests(Kind::Policy, stores.policies.clone());
-    let accounts = wakes.requests(Kind::Environment, stores.environments.clone());
-    let work = async {
-        tokio::join!(
-            drive(Arc::clone(cx), stores.environments.clone(), environments),
-            drive(Arc::clone(cx), stores.repositories.clone(), repositories),
-            drive(Arc::clone(cx), stores.rules.clone(), rules),
-            drive(Arc::clone(cx), stores.lifecycles.clone(), lifecycles),
-            drive(Arc::clone(cx), stores.policies.clone(), policies),
-            sweep::run(Arc::clone(cx), stores.clone(), periods),
-            tombstones::run(Arc::clone(cx), periods.registry),
-            preflight::run(Arc::clone(cx), accounts),
-            lifecycle_policy::released::follow(Arc::clone(cx), stores.repositories.clone()),
-            lifecycle_policy::tally::follow(
-                Arc::clone(cx),
-                stores.repositories.clone(),
-                stores.rules.clone()
-            ),
-            lifecycle_policy::looks::run(
-                Arc::clone(cx),
-                stores.repositories.clone(),
-                periods.lifecycle
-            ),
-            admission.lead(cx, &term),
-        )
-    };
-    tokio::select! {
-        _ = work => {}
-        () = term.cancelled() => {}
+impl Halves {
+    fn of(args: &Args, client: &Client) -> Self {
+        let keeper = installation::keeper(args, client);
+        let serving = |readiness: &Arc<Readiness>| {
+            Arc::new(Serving::new(args, keeper.clone(), Arc::clone(readiness)))
+        };
+        let leading = || Arc::new(Leading::new(args, client, keeper.clone()));
+        let readiness = Arc::new(Readiness::of(args.role));
+        let (serving, leading) = match args.role {
+            ProcessRole::All => (Some(serving(&readiness)), Some(leading())),
+            ProcessRole::Webhook => (Some(serving(&readiness)), None),
+            ProcessRole::Controller => (None, Some(leading())),
+        };
+        Self {
+            serving,
+            leading,
+            readiness,
+        }
     }
-    cx.meters.leading.set(0);
-    cx.meters.reachable.clear();
-    admission.forget_missing(cx);
-    cx.meters.lifecycle.clear();
+
+    /// Follows what a process of each role needs: the world, and with it the rules, and what pods use.
+    fn follow(
+        &self,
+        args: &Args,
+        cx: &Arc<Context>,
+        (stores, woken): (Stores, Arc<Notify>),
+        tasks: &mut JoinSet<()>,
+    ) {
+        let relist = Arc::new(Notify::new());
+        let compiled = {
+            let (serving, leading) = (self.serving.clone(), self.leading.clone());
+            let (meters, relist) = (Arc::clone(&cx.meters), Arc::clone(&relist));
+            move |world: &World| {
+                let rules = world.compiled();
+                let policies = rules.table.policies().count();
+                meters
+                    .policies
+                    .set(i64::try_from(policies).unwrap_or(i64::MAX));
+                for (subject, stopped) in &rules.stopped {
+                    debug!(?subject, %stopped, "has no rules");
+                }
+                if let Some(serving) = &serving {
+                    serving.rule_by(&rules.table);
+                    relist.notify_one();
+                }
+                if let Some(leading) = &leading {
+                    leading.rule_by(&rules.table);
+                }
+            }
+        };
+        let (world, wakes) = (Arc::clone(&cx.world), cx.wakes.clone());
+        let cluster = args.cluster_id.clone();
+        tasks.spawn(world::follow(
+            stores,
+            cluster,
+            woken,
+            (world, wakes),
+            compiled,
+        ));
+        let (using, resync) = (
+            Arc::clone(cx),
+            cx.meters.inputs.resync("Pod", args.resync_period),
+        );
+        tasks.spawn(async move { usage::follow(using.client.clone(), &using.usage, resync).await });
+        if let Some(serving) = &self.serving {
+            serving.follow(args, cx, relist, tasks);
+        }
+    }
 }
 
 fn recorder(args: &Args, client: &Client) -> Recorder {
