@@ -15,7 +15,7 @@ const REPLICA: &str = "eu-west-1";
 async fn a_cache_makes_repositories_as_its_rule_says_and_brings_the_old_ones_in_line() {
     let scene = Scene::set("caches").await;
     before_the_operator(&scene).await;
-    let mut operator = scene.operator("caches").await;
+    let mut pair = scene.pair("caches").await;
     the_template_is_there_before_the_rule_in_every_region(&scene).await;
     what_somebody_else_made_is_left_alone(&scene).await;
     who_has_only_observed_owns_nothing(&scene).await;
@@ -30,7 +30,7 @@ async fn a_cache_makes_repositories_as_its_rule_says_and_brings_the_old_ones_in_
     the_cache_stays_when_its_object_goes(&scene).await;
     what_a_cache_has_is_taken_over_without_a_write(&scene).await;
     rights::check(Story::Caches, &scene.stage);
-    operator.alive().unwrap();
+    pair.alive().unwrap();
 }
 
 /// What a cache without any settings has left: a repository of its own, and beside it one of a team

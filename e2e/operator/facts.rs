@@ -12,9 +12,9 @@ use super::replicas::shows;
 use super::scene::Scene;
 use super::{PATIENCE, PROD, REGION};
 
-const OWN: &str = "shop/api";
+pub(super) const OWN: &str = "shop/api";
 const CACHED: &str = "quay/org/proxy";
-const POLICY: &str = "imageadmissionpolicies.ecr-operator.dev prod";
+pub(super) const POLICY: &str = "imageadmissionpolicies.ecr-operator.dev prod";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn image_is_not_known_once_its_facts_are_too_old() {
@@ -62,7 +62,7 @@ async fn image_is_not_known_once_its_facts_are_too_old() {
 }
 
 /// An own repository and a cached one, each with an image; gives the digest of the own one.
-async fn rules_and_images(scene: &Scene) -> String {
+pub(super) async fn rules_and_images(scene: &Scene) -> String {
     let spec = json!({"environments": ["prod"], "migratesFrom": ["old.example.com/shop/api"]});
     scene.repository(OWN, spec).await;
     scene.ready(OWN).await;
@@ -93,7 +93,7 @@ async fn rules_and_images(scene: &Scene) -> String {
 }
 
 /// While the operator may not list it, the image is deleted.
-async fn one_repository_is_denied(scene: &Scene, operator: &Operator) {
+pub(super) async fn one_repository_is_denied(scene: &Scene, operator: &Operator) {
     scene.stage.emulator.faults().add(Rule {
         account: Some(PROD.to_owned()),
         operation: Some("DescribeImages".to_owned()),
@@ -131,7 +131,7 @@ async fn delete(scene: &Scene, repository: &str) {
 }
 
 /// Waits until so many repositories of prod are not known.
-async fn not_known(operator: &Operator, count: usize) {
+pub(super) async fn not_known(operator: &Operator, count: usize) {
     let labels = format!("{{account=\"{PROD}\",region=\"{REGION}\"}}");
     let shown = format!("ecr_operator_facts_not_known{labels} {count}\n");
     shows(operator, "/metrics", &shown).await;
@@ -147,7 +147,7 @@ async fn admission_says_why(scene: &Scene, operator: &Operator, image: &str) {
 }
 
 /// Waits until these images of a new pod become those, by dry runs.
-async fn becomes(scene: &Scene, images: &[String], expected: &[String]) {
+pub(super) async fn becomes(scene: &Scene, images: &[String], expected: &[String]) {
     let pod = pod_of(images).to_string();
     let mut admitted = Vec::new();
     let path = "--output=jsonpath={.spec.containers[*].image}";

@@ -1,6 +1,6 @@
 //! Certificates that a former leader issued while its clock was ahead.
 
-use ecr_operator::commands::demo::stage::{NAMESPACE, Operator};
+use ecr_operator::commands::demo::stage::{NAMESPACE, Pair};
 use ecr_operator::controllers::certificates::{Lifetimes, Store};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
@@ -19,7 +19,7 @@ const SECRET: &str = "ecr-operator-webhook";
 /// All that is in the Secret is issued in 70 days, and goes together: today no API server accepts it.
 pub(super) async fn certificates_of_a_clock_that_was_ahead_are_replaced(
     scene: &Scene,
-    operator: &Operator,
+    pair: &Pair,
 ) {
     let client = scene.stage.cluster.client().await.unwrap();
     let secrets: Api<Secret> = Api::namespaced(client, NAMESPACE);
@@ -41,17 +41,17 @@ pub(super) async fn certificates_of_a_clock_that_was_ahead_are_replaced(
     let replaced = await_condition(secrets, SECRET, is_replaced);
     timeout(PATIENCE, replaced).await.unwrap().unwrap();
 
-    // The API server comes through again, and this replica says that it is ready.
-    let counted = probes(operator).await;
+    // The API server comes through again, and what serves says that it is ready.
+    let counted = probes(&pair.controller).await;
     let further = async {
-        while probes(operator).await == counted {
+        while probes(&pair.controller).await == counted {
             sleep(Duration::from_millis(200)).await;
         }
     };
     timeout(PATIENCE, further)
         .await
         .expect("a probe gets through");
-    shows(operator, "/readyz", "ok").await;
+    shows(&pair.webhook, "/readyz", "ok").await;
 }
 
 fn store(secret: &Secret) -> Option<Store> {

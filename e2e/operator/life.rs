@@ -8,7 +8,7 @@ use crate::rights::{self, Story};
 async fn repositories_are_made_repaired_edited_and_let_go() {
     let scene = Scene::set("life").await;
     newer::an_object_that_this_version_does_not_know(&scene).await;
-    let mut operator = scene.operator("life").await;
+    let mut pair = scene.pair("life").await;
     converging::everything_is_made_once_and_then_nothing_is_written(&scene).await;
     newer::is_told_about_and_stops_nobody(&scene).await;
     drift::each_change_past_the_operator_is_repaired_once(&scene).await;
@@ -19,5 +19,5 @@ async fn repositories_are_made_repaired_edited_and_let_go() {
     importing::what_an_account_has_is_taken_over_with_owner_tags_alone(&scene).await;
     deletion::what_is_let_go_of_is_kept_unless_it_is_empty_and_may_go(&scene).await;
     rights::check(Story::Life, &scene.stage);
-    operator.alive().unwrap();
+    pair.alive().unwrap();
 }

@@ -14,7 +14,7 @@ const IMAGES: usize = 312;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lifecycle_policy_takes_no_more_than_it_may_and_nothing_in_use() {
     let scene = Scene::set("lifecycle").await;
-    let mut operator = scene.operator("lifecycle").await;
+    let mut pair = scene.pair("lifecycle").await;
     scene.namespace("shop").await;
     scene
         .repository(OBJECT, json!({"environments": ["stage", "prod"]}))
@@ -32,7 +32,7 @@ async fn a_lifecycle_policy_takes_no_more_than_it_may_and_nothing_in_use() {
     no_approval_puts_a_policy_that_would_take_an_image_in_use(&scene).await;
     a_preview_of_somebody_else_is_waited_for(&scene).await;
     a_suspended_policy_stays_off_until_a_person_acts(&scene).await;
-    operator.alive().unwrap();
+    pair.alive().unwrap();
     rights::check(Story::Lifecycle, &scene.stage);
 }
 

@@ -30,6 +30,7 @@ mod registry_edges;
 mod replicas;
 mod retained;
 mod scene;
+mod serving;
 mod told;
 mod weather;
 

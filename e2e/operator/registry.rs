@@ -24,7 +24,7 @@ const REPLICA: &str = "eu-west-1";
 async fn what_a_registry_has_one_of_is_shared_with_everybody() {
     let scene = Scene::set("registry").await;
     others_were_there_first(&scene).await;
-    let mut operator = scene.operator("registry").await;
+    let mut pair = scene.pair("registry").await;
     scene.namespace("team").await;
     our_part_is_added_and_theirs_stays(&scene).await;
     a_put_between_our_looks_loses_nothing_of_theirs_and_ours_comes_back(&scene).await;
@@ -33,7 +33,7 @@ async fn what_a_registry_has_one_of_is_shared_with_everybody() {
     a_replica_that_cannot_be_had_is_told(&scene).await;
     what_nobody_asks_for_any_more_is_taken_out_and_nothing_else(&scene).await;
     rights::check(Story::Registry, &scene.stage);
-    operator.alive().unwrap();
+    pair.alive().unwrap();
 }
 
 /// A replication rule with a field that the SDK does not know, a filter of a scanning rule, a

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ecr_operator::commands::demo::hand::Hand;
-use ecr_operator::commands::demo::stage::{Operator, Role, Stage};
+use ecr_operator::commands::demo::stage::{Operator, Pair, Role, Stage};
 use ecr_operator::emulator::{Emulator, Entry, Options, Outcome};
 use ecr_operator::plane::{Choice, Cluster, Options as PlaneOptions, Progress};
 use futures::TryStreamExt as _;
@@ -52,7 +52,9 @@ impl Scene {
             .join(name);
         let options = PlaneOptions {
             logs: Some(folder.join("plane")),
-            audited: vec![rights::USER.to_owned()],
+            audited: [rights::USER, rights::WEBHOOK_USER]
+                .map(str::to_owned)
+                .to_vec(),
         };
         let progress = Progress::stderr();
         let cluster = Cluster::obtain(Choice::Own, &options, &progress).await;
@@ -75,7 +77,18 @@ impl Scene {
         self.stage.operator(&role).await.unwrap()
     }
 
-    /// The same in a cluster of this name; it logs all that it can.
+    /// Starts what serves and what leads as two processes, as the chart installs them.
+    pub(super) async fn pair(&self, identity: &str) -> Pair {
+        self.pair_with(identity, Vec::new()).await
+    }
+
+    /// The same with further flags, which win.
+    pub(super) async fn pair_with(&self, identity: &str, flags: Vec<String>) -> Pair {
+        let role = role("east", identity, flags);
+        self.stage.pair(&role).await.unwrap()
+    }
+
+    /// An operator of one process in a cluster of this name; it logs all that it can.
     pub(super) async fn talkative_operator(&self, cluster: &str, identity: &str) -> Operator {
         let role = Role {
             log: Some("trace".to_owned()),

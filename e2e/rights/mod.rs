@@ -7,24 +7,50 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use ecr_operator::commands::demo::stage::Stage;
+use ecr_operator::commands::demo::stage::{Stage, WEBHOOK_KEY};
 use ecr_operator::commands::iam::policy::{self, Part, Target};
+use ecr_operator::domain::pull_through::RoleArn;
 use ecr_operator::ecr::Operation;
 use ecr_operator::emulator::{Entry, Outcome, Seed};
 use expect_test::expect_file;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 
-/// The user that the operator is to the API server.
+/// The user that what leads is to the API server, and an operator of one process.
 pub(crate) const USER: &str = "system:serviceaccount:ecr-system:ecr-operator";
+/// The user that what serves is.
+pub(crate) const WEBHOOK_USER: &str = "system:serviceaccount:ecr-system:ecr-operator-webhook";
 /// The role that it assumes in each account.
 const ROLE: &str = "ecr-operator";
+/// The account of the operator's own credentials.
+const HUB: &str = "999999999999";
 /// The condition key of the owner tag, as a JSON pointer has it.
 const TAG: &str = "aws:ResourceTag~1ecr-operator.dev~1cluster";
-const RULES: [&str; 3] = [
-    include_str!("../../charts/ecr-operator/files/cluster-rules.yaml"),
-    include_str!("../../charts/ecr-operator/files/namespace-rules.yaml"),
-    include_str!("../../charts/ecr-operator/files/probe-rules.yaml"),
+/// What the chart grants a user, and the story that is held to each of its rights.
+struct Granted {
+    user: &'static str,
+    rules: &'static [&'static str],
+    story: fn(&str, &str) -> Story,
+}
+
+const GRANTED: [Granted; 2] = [
+    Granted {
+        user: USER,
+        rules: &[
+            include_str!("../../charts/ecr-operator/files/cluster-rules.yaml"),
+            include_str!("../../charts/ecr-operator/files/namespace-rules.yaml"),
+            include_str!("../../charts/ecr-operator/files/probe-rules.yaml"),
+        ],
+        story: story_in_cluster,
+    },
+    Granted {
+        user: WEBHOOK_USER,
+        rules: &[
+            include_str!("../../charts/ecr-operator/files/webhook-cluster-rules.yaml"),
+            include_str!("../../charts/ecr-operator/files/webhook-namespace-rules.yaml"),
+        ],
+        story: |_, _| Story::Serving,
+    },
 ];
 
 /// The seed of these accounts, in which the operator's roles may do what `ecr-operator iam` says that
@@ -61,7 +87,19 @@ pub(crate) fn granted(seed: &str) -> Seed {
         }
         role["policies"] = json!([policy]);
     }
+    // What serves has credentials of its own, which may assume roles and nothing else.
+    let roles = assumed_roles(&seed);
+    let roles: Vec<RoleArn> = roles.map(|it| it.parse().unwrap()).collect();
+    let user = json!({"accessKey": WEBHOOK_KEY, "policies": [policy::hub(&roles)]});
+    seed["accounts"][HUB] = json!({"users": {"ecr-operator-webhook": user}});
     Seed::parse(&seed.to_string()).unwrap()
+}
+
+/// The ARNs of the roles that the operator assumes in the accounts of this seed.
+fn assumed_roles(seed: &Value) -> impl Iterator<Item = String> {
+    let accounts = seed["accounts"].as_object().unwrap().iter();
+    let accounts = accounts.filter(|(_, it)| it["roles"].get(ROLE).is_some());
+    accounts.map(|(account, _)| format!("arn:aws:iam::{account}:role/{ROLE}"))
 }
 
 /// The stories that together make every call there is, to AWS and to the API server.
@@ -77,6 +115,8 @@ pub(crate) enum Story {
     Registry,
     /// The safety catch of lifecycle policies.
     Lifecycle,
+    /// What serves, before and after what leads has died.
+    Serving,
 }
 
 /// The story that makes a call, and is held to it.
@@ -132,7 +172,7 @@ fn story(call: Operation) -> Story {
     }
 }
 
-/// The story that uses a right to something of the cluster, and is held to it.
+/// The story that uses a right of what leads to something of the cluster, and is held to it.
 fn story_in_cluster(resource: &str, verb: &str) -> Story {
     match (resource, verb) {
         ("pullthroughrules", "get") => Story::Caches,
@@ -144,7 +184,9 @@ fn story_in_cluster(resource: &str, verb: &str) -> Story {
 /// Checks that the operator has used every right of this story, and nothing that is no right.
 pub(crate) fn check(told: Story, stage: &Stage) {
     check_calls(told, &stage.emulator.journal().entries());
-    check_verbs(told, &stage.cluster.plane().unwrap().logs);
+    for granted in &GRANTED {
+        check_verbs(told, granted, &stage.cluster.plane().unwrap().logs);
+    }
 }
 
 /// Checks that the operator has made every call of this story, and was denied none.
@@ -183,28 +225,39 @@ struct Request {
     name: String,
 }
 
-/// Checks that the operator has used every verb of this story that the chart grants it, and was
-/// refused none.
-fn check_verbs(told: Story, logs: &Path) {
+/// Checks that a user has used every verb of this story that the chart grants it, and was refused none.
+fn check_verbs(told: Story, granted: &Granted, logs: &Path) {
+    let Granted { user, rules, story } = granted;
     let log = std::fs::read_to_string(logs.join("audit.log")).unwrap();
     let events = log
         .lines()
         .map(|it| serde_json::from_str::<Value>(it).unwrap());
-    let events: Vec<Value> = events.filter(|it| it["user"]["username"] == USER).collect();
+    let events: Vec<Value> = events
+        .filter(|it| it["user"]["username"] == *user)
+        .collect();
     // A namespace that ends refuses new objects too, which is no matter of rights.
     let decision = "authorization.k8s.io/decision";
     let refused = events
         .iter()
         .filter(|it| it["annotations"][decision] == "forbid");
     let refused: BTreeSet<Request> = refused.map(request).collect();
-    assert!(refused.is_empty(), "asked and not granted: {refused:#?}");
+    assert!(
+        refused.is_empty(),
+        "asked and not granted: {user}: {refused:#?}"
+    );
     let used: BTreeSet<Request> = events.iter().map(request).collect();
-    let rules = RULES.iter().flat_map(|it| {
+    let rules = rules.iter().flat_map(|it| {
         let rules: Vec<PolicyRule> = serde_saphyr::from_str(it).unwrap();
         rules
     });
-    let unused: Vec<String> = rules.flat_map(|it| unused(told, &it, &used)).collect();
-    assert_eq!(unused, Vec::<String>::new(), "granted and never used");
+    let unused: Vec<String> = rules
+        .flat_map(|it| unused(&it, &used, |resource, verb| story(resource, verb) == told))
+        .collect();
+    assert_eq!(
+        unused,
+        Vec::<String>::new(),
+        "granted to {user} and never used"
+    );
 }
 
 fn request(event: &Value) -> Request {
@@ -226,8 +279,12 @@ fn request(event: &Value) -> Request {
     }
 }
 
-/// The grants of a rule to this story that no request has used, as `VERB RESOURCE.GROUP NAME`.
-fn unused(told: Story, rule: &PolicyRule, used: &BTreeSet<Request>) -> Vec<String> {
+/// The grants of a rule that `is_told` is about and no request has used, as `VERB RESOURCE.GROUP NAME`.
+fn unused(
+    rule: &PolicyRule,
+    used: &BTreeSet<Request>,
+    is_told: impl Fn(&str, &str) -> bool,
+) -> Vec<String> {
     let any = vec![String::new()];
     let names = rule.resource_names.as_ref().unwrap_or(&any);
     let groups = rule.api_groups.iter().flatten();
@@ -236,7 +293,7 @@ fn unused(told: Story, rule: &PolicyRule, used: &BTreeSet<Request>) -> Vec<Strin
     let mut unused = Vec::new();
     for (group, resource) in resources {
         let verbs = rule.verbs.iter();
-        let verbs = verbs.filter(|verb| story_in_cluster(resource, verb) == told);
+        let verbs = verbs.filter(|verb| is_told(resource, verb));
         for (verb, name) in verbs.flat_map(|verb| names.iter().map(move |it| (verb, it))) {
             let uses = |it: &Request| {
                 (&it.group, &it.resource, &it.verb) == (group, resource, verb)

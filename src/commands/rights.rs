@@ -13,15 +13,34 @@ use kube::api::{Api, ObjectMeta, Patch, PatchParams};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The name of the operator's service account, roles, lease and webhook configuration, as in the
-/// chart.
+/// The name of the service account of what leads, of its roles, and of the lease and the webhook
+/// configuration, as in the chart. A process of both roles has this account too.
 pub const NAME: &str = "ecr-operator";
+/// The name of the service account of what only serves, and of its roles, as in the chart.
+pub const WEBHOOK: &str = "ecr-operator-webhook";
 
 /// The Secret that keeps the certificates.
 pub const SECRET: &str = "ecr-operator-webhook";
 
-const IN_CLUSTER: &str = include_str!("../../charts/ecr-operator/files/cluster-rules.yaml");
-const IN_NAMESPACE: &str = include_str!("../../charts/ecr-operator/files/namespace-rules.yaml");
+/// A service account and what it may do.
+struct Account {
+    name: &'static str,
+    in_cluster: &'static str,
+    in_namespace: &'static str,
+}
+
+const ACCOUNTS: [Account; 2] = [
+    Account {
+        name: NAME,
+        in_cluster: include_str!("../../charts/ecr-operator/files/cluster-rules.yaml"),
+        in_namespace: include_str!("../../charts/ecr-operator/files/namespace-rules.yaml"),
+    },
+    Account {
+        name: WEBHOOK,
+        in_cluster: include_str!("../../charts/ecr-operator/files/webhook-cluster-rules.yaml"),
+        in_namespace: include_str!("../../charts/ecr-operator/files/webhook-namespace-rules.yaml"),
+    },
+];
 const IN_PROBE_NAMESPACE: &str = include_str!("../../charts/ecr-operator/files/probe-rules.yaml");
 
 /// The namespace of the probe pods of an operator that lives in `namespace`.
@@ -54,71 +73,73 @@ pub async fn install(client: &Client, namespace: &str) -> anyhow::Result<()> {
     apply(&Api::namespaced(client.clone(), namespace), &secret).await
 }
 
-/// Creates, or brings up to date, the service account [`NAME`] in an existing `namespace` with the
-/// operator's rights. What is not in the namespace is named after it, so that operators under test
-/// and an installed one leave each other alone.
+/// Creates, or brings up to date, the service accounts [`NAME`] and [`WEBHOOK`] in an existing
+/// `namespace` with their rights. What is not in the namespace is named after it, so that operators
+/// under test and an installed one leave each other alone.
 pub async fn grant(client: &Client, namespace: &str) -> anyhow::Result<()> {
-    let reference = |kind: &str, name: &str| RoleRef {
-        api_group: Some("rbac.authorization.k8s.io".to_owned()),
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-    };
-    let subjects = Some(vec![Subject {
-        kind: "ServiceAccount".to_owned(),
-        name: NAME.to_owned(),
-        namespace: Some(namespace.to_owned()),
-        ..Subject::default()
-    }]);
-    let everywhere = format!("{NAME}.{namespace}");
-    let account = ServiceAccount {
-        metadata: named(NAME),
-        ..ServiceAccount::default()
-    };
-    let cluster_role = ClusterRole {
-        metadata: named(&everywhere),
-        rules: Some(rules(IN_CLUSTER)?),
-        ..ClusterRole::default()
-    };
-    let cluster_binding = ClusterRoleBinding {
-        metadata: named(&everywhere),
-        role_ref: reference("ClusterRole", &everywhere),
-        subjects: subjects.clone(),
-    };
-    let role = Role {
-        metadata: named(NAME),
-        rules: Some(rules(IN_NAMESPACE)?),
-    };
-    let binding = RoleBinding {
-        metadata: named(NAME),
-        role_ref: reference("Role", NAME),
-        subjects,
-    };
-
-    apply(&Api::namespaced(client.clone(), namespace), &account).await?;
-    apply(&Api::all(client.clone()), &cluster_role).await?;
-    apply(&Api::all(client.clone()), &cluster_binding).await?;
-    apply(&Api::namespaced(client.clone(), namespace), &role).await?;
-    apply(&Api::namespaced(client.clone(), namespace), &binding).await?;
-    grant_probes(client, &probe_namespace(namespace), binding).await
+    for account in &ACCOUNTS {
+        account.grant(client, namespace).await?;
+    }
+    grant_probes(client, namespace).await
 }
 
-/// The namespace of the probe pods, where no other pod may run, and the right to create them.
-async fn grant_probes(client: &Client, name: &str, binding: RoleBinding) -> anyhow::Result<()> {
+impl Account {
+    async fn grant(&self, client: &Client, namespace: &str) -> anyhow::Result<()> {
+        let Self {
+            name,
+            in_cluster,
+            in_namespace,
+        } = self;
+        let account = ServiceAccount {
+            metadata: named(name),
+            ..ServiceAccount::default()
+        };
+        apply(&Api::namespaced(client.clone(), namespace), &account).await?;
+
+        let everywhere = format!("{name}.{namespace}");
+        let cluster_role = ClusterRole {
+            metadata: named(&everywhere),
+            rules: Some(rules(in_cluster)?),
+            ..ClusterRole::default()
+        };
+        let binding = ClusterRoleBinding {
+            metadata: named(&everywhere),
+            role_ref: reference("ClusterRole", &everywhere),
+            subjects: Some(vec![subject(name, namespace)]),
+        };
+        apply(&Api::all(client.clone()), &cluster_role).await?;
+        apply(&Api::all(client.clone()), &binding).await?;
+
+        let role = Role {
+            metadata: named(name),
+            rules: Some(rules(in_namespace)?),
+        };
+        let binding = binding_of(name, namespace);
+        apply(&Api::namespaced(client.clone(), namespace), &role).await?;
+        apply(&Api::namespaced(client.clone(), namespace), &binding).await
+    }
+}
+
+/// The namespace of the probe pods, where no other pod may run, and the right to create them for
+/// [`NAME`] in `home`.
+async fn grant_probes(client: &Client, home: &str) -> anyhow::Result<()> {
+    let name = probe_namespace(home);
     let restricted = ("pod-security.kubernetes.io/enforce", "restricted");
     let namespace = Namespace {
         metadata: ObjectMeta {
             labels: Some([(restricted.0.to_owned(), restricted.1.to_owned())].into()),
-            ..named(name)
+            ..named(&name)
         },
         ..Namespace::default()
     };
     let role = Role {
-        metadata: binding.metadata.clone(),
+        metadata: named(NAME),
         rules: Some(rules(IN_PROBE_NAMESPACE)?),
     };
     apply(&Api::all(client.clone()), &namespace).await?;
-    apply(&Api::namespaced(client.clone(), name), &role).await?;
-    apply(&Api::namespaced(client.clone(), name), &binding).await
+    apply(&Api::namespaced(client.clone(), &name), &role).await?;
+    let binding = binding_of(NAME, home);
+    apply(&Api::namespaced(client.clone(), &name), &binding).await
 }
 
 fn named(name: &str) -> ObjectMeta {
@@ -135,6 +156,32 @@ fn labelled(name: &str) -> ObjectMeta {
     ObjectMeta {
         labels: Some([label].into()),
         ..named(name)
+    }
+}
+
+fn reference(kind: &str, name: &str) -> RoleRef {
+    RoleRef {
+        api_group: Some("rbac.authorization.k8s.io".to_owned()),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn subject(name: &str, namespace: &str) -> Subject {
+    Subject {
+        kind: "ServiceAccount".to_owned(),
+        name: name.to_owned(),
+        namespace: Some(namespace.to_owned()),
+        ..Subject::default()
+    }
+}
+
+/// Binds the role of this name to the account of this name, which is of the namespace `home`.
+fn binding_of(name: &str, home: &str) -> RoleBinding {
+    RoleBinding {
+        metadata: named(name),
+        role_ref: reference("Role", name),
+        subjects: Some(vec![subject(name, home)]),
     }
 }
 

@@ -1,5 +1,5 @@
 //! The stage that the demo and the end-to-end tests play on: a cluster, an emulator of ECR, and the
-//! operator as a process of its own, with its own ServiceAccount's rights and no others.
+//! operator as one process or two, each with its own ServiceAccount's rights and no others.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,7 +12,10 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
+use clap::ValueEnum as _;
+
 use crate::commands::plane::write_privately;
+use crate::commands::run::ProcessRole;
 use crate::commands::{crds, rights};
 use crate::emulator::Emulator;
 use crate::plane::Cluster;
@@ -21,6 +24,8 @@ use crate::plane::Cluster;
 pub const NAMESPACE: &str = "ecr-system";
 /// The account of the operator's own credentials, which only assume roles elsewhere.
 const HUB_ACCOUNT: &str = "999999999999";
+/// The access key of a process that only serves: a user that the emulator's seed declares.
+pub const WEBHOOK_KEY: &str = "AKIAWEBHOOK";
 /// The secret of these credentials, which must show nowhere.
 pub const HUB_SECRET: &str = "emulated/secret+never=shown";
 
@@ -41,6 +46,14 @@ pub struct Operator {
     pub health: String,
     /// What it said.
     pub log: PathBuf,
+}
+
+/// An operator of two processes, as the chart installs it.
+pub struct Pair {
+    /// What serves admission.
+    pub webhook: Operator,
+    /// What leads.
+    pub controller: Operator,
 }
 
 /// How one operator differs from another.
@@ -157,16 +170,48 @@ impl Stage {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Starts an operator. It runs with the rights of its ServiceAccount, and finds AWS in the
-    /// emulator.
+    /// Starts an operator of one process. It runs with the rights of its ServiceAccount, and finds AWS
+    /// in the emulator.
     ///
     /// # Errors
     /// When the process cannot be started.
     pub async fn operator(&self, role: &Role) -> anyhow::Result<Operator> {
+        let place = Place {
+            process: ProcessRole::All,
+            webhook: free_port()?,
+        };
+        self.start(role, place).await
+    }
+
+    /// Starts an operator of two processes, each with the rights of its own ServiceAccount.
+    ///
+    /// # Errors
+    /// When a process cannot be started.
+    pub async fn pair(&self, role: &Role) -> anyhow::Result<Pair> {
+        let webhook = free_port()?;
+        let start = async |process: ProcessRole| {
+            let role = Role {
+                identity: format!("{}-{}", role.identity, word(process)),
+                ..role.clone()
+            };
+            self.start(&role, Place { process, webhook }).await
+        };
+        Ok(Pair {
+            webhook: start(ProcessRole::Webhook).await?,
+            controller: start(ProcessRole::Controller).await?,
+        })
+    }
+
+    async fn start(&self, role: &Role, place: Place) -> anyhow::Result<Operator> {
+        let Place { process, webhook } = place;
+        let account = match process {
+            ProcessRole::All | ProcessRole::Controller => rights::NAME,
+            ProcessRole::Webhook => rights::WEBHOOK,
+        };
         let kubeconfig = self.folder.join(format!("{}.kubeconfig", role.identity));
         write_privately(
             &kubeconfig,
-            &self.cluster.kubeconfig_of(NAMESPACE, rights::NAME).await?,
+            &self.cluster.kubeconfig_of(NAMESPACE, account).await?,
         )?;
         let callback = self.cluster.callback_host().context(
             "the cluster's API server cannot reach this machine: set ECR_OPERATOR_CALLBACK_HOST",
@@ -176,11 +221,12 @@ impl Stage {
         } else {
             "0.0.0.0"
         };
-        let (webhook, health) = (free_port()?, free_port()?);
+        let health = free_port()?;
         let log = self.folder.join(format!("{}.log", role.identity));
         let file = File::options().create(true).append(true).open(&log)?;
-        let process = Command::new(&role.program)
+        let child = Command::new(&role.program)
             .arg("run")
+            .arg(format!("--role={}", word(process)))
             .arg(format!("--cluster-id={}", role.cluster_id))
             .arg(format!("--identity={}", role.identity))
             .arg(format!("--namespace={NAMESPACE}"))
@@ -189,11 +235,8 @@ impl Stage {
             .arg(format!("--webhook-url=https://{callback}:{webhook}"))
             .arg(format!("--health-listen=127.0.0.1:{health}"))
             .args(&role.flags)
-            .envs(BTreeMap::from([
-                ("AWS_ACCESS_KEY_ID", HUB_ACCOUNT),
-                ("AWS_SECRET_ACCESS_KEY", HUB_SECRET),
-                ("AWS_EC2_METADATA_DISABLED", "true"),
-            ]))
+            .envs(credentials(process))
+            .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(role.log.iter().map(|it| ("RUST_LOG", it)))
             .env("KUBECONFIG", &kubeconfig)
             .stdin(Stdio::null())
@@ -203,10 +246,45 @@ impl Stage {
             .spawn()
             .with_context(|| format!("start {}", role.program.display()))?;
         Ok(Operator {
-            process,
+            process: child,
             health: format!("127.0.0.1:{health}"),
             log,
         })
+    }
+}
+
+/// What one process is, and the port that the operator's admission is at.
+struct Place {
+    process: ProcessRole,
+    webhook: u16,
+}
+
+/// The role as the flag has it.
+fn word(process: ProcessRole) -> String {
+    let value = process.to_possible_value().expect("no role is hidden");
+    value.get_name().to_owned()
+}
+
+/// Who the process is to AWS before it assumes a role.
+fn credentials(process: ProcessRole) -> BTreeMap<&'static str, &'static str> {
+    let access_key = match process {
+        ProcessRole::All | ProcessRole::Controller => HUB_ACCOUNT,
+        ProcessRole::Webhook => WEBHOOK_KEY,
+    };
+    BTreeMap::from([
+        ("AWS_ACCESS_KEY_ID", access_key),
+        ("AWS_SECRET_ACCESS_KEY", HUB_SECRET),
+    ])
+}
+
+impl Pair {
+    /// Whether one of the two ended by itself, and what its log says last.
+    ///
+    /// # Errors
+    /// When one has ended.
+    pub fn alive(&mut self) -> anyhow::Result<()> {
+        self.webhook.alive()?;
+        self.controller.alive()
     }
 }
 
