@@ -74,7 +74,11 @@ async fn check_changes(from: &Value, changes: impl IntoIterator<Item = Value>, g
 
 #[tokio::test]
 async fn a_wrong_environment_is_refused() {
-    let role = json!({"roleArn": "arn:aws:iam::222222222222:role/ecr-operator"});
+    let (ours, theirs) = (
+        "arn:aws:iam::111111111111:role/ecr-operator",
+        "arn:aws:iam::222222222222:role/ecr-operator",
+    );
+    let role = json!({"roleArn": theirs});
     let grant = |it: Value| json!({"grants": [it]});
     let select = json!({"matchExpressions": [{"key": "team", "operator": "In"}]});
     check(
@@ -87,6 +91,8 @@ async fn a_wrong_environment_is_refused() {
             json!({"replicaRegions": ["us-west-2", "us-west-2"]}),
             json!({"assumeRole": role}),
             json!({"assumeRole": {"roleArn": "ecr-operator"}}),
+            json!({"assumeRole": {"roleArn": ours, "readRoleArn": theirs}}),
+            json!({"assumeRole": {"roleArn": ours, "readRoleArn": "ecr-operator-read"}}),
             grant(json!({"repositoryPrefixes": ["a/"]})),
             grant(json!({"namespaceSelector": {}})),
             grant(json!({"namespaceSelector": {}, "repositoryPrefixes": ["{name}/"]})),

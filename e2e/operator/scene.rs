@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ecr_operator::commands::demo::hand::Hand;
 use ecr_operator::commands::demo::stage::{Operator, Pair, Role, Stage};
+use ecr_operator::commands::run::ProcessRole;
 use ecr_operator::emulator::{Emulator, Entry, Options, Outcome};
 use ecr_operator::plane::{Choice, Cluster, Options as PlaneOptions, Progress};
 use futures::TryStreamExt as _;
@@ -86,6 +87,13 @@ impl Scene {
     pub(super) async fn pair_with(&self, identity: &str, flags: Vec<String>) -> Pair {
         let role = role("east", identity, flags);
         self.stage.pair(&role).await.unwrap()
+    }
+
+    /// Starts one more process that serves.
+    pub(super) async fn webhook_with(&self, identity: &str, flags: Vec<String>) -> Operator {
+        let role = role("east", identity, flags);
+        let process = self.stage.process(&role, ProcessRole::Webhook).await;
+        process.unwrap()
     }
 
     /// An operator of one process in a cluster of this name; it logs all that it can.
@@ -317,6 +325,7 @@ impl Scene {
         for _ in 0..3 {
             let list = |it: &Entry| {
                 it.sequence > since
+                    && !it.caller.contains("ecr-operator-read")
                     && it.account == account
                     && it.operation == "DescribeRepositories"
                     && it.parameters["repositoryNames"].is_null()

@@ -4,6 +4,7 @@
 use ecr_operator::commands::demo::hand::get;
 use ecr_operator::commands::demo::stage::{NAMESPACE, Pair};
 use ecr_operator::commands::rights::{WEBHOOK, probe_namespace};
+use ecr_operator::emulator::{Effect, Rule};
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use kube::Api;
 use kube::api::PostParams;
@@ -27,6 +28,7 @@ async fn pods_are_rewritten_after_what_leads_has_died() {
     rules_and_images(&scene).await;
     scene.waits(POLICY, "condition=AdmissionReachable").await;
     rewritten(&scene, "1").await;
+    a_process_that_aws_does_not_let_in_is_not_ready(&scene, flags.to_vec()).await;
     images_that_are_not_listed_are_reported(&scene, &pair).await;
     // Both are given the same address for admission: one of them only listens there.
     pair.alive().unwrap();
@@ -68,6 +70,30 @@ async fn rewritten(scene: &Scene, tag: &str) {
     let asked = format!("old.example.com/{OWN}:{tag}");
     let ecr = format!("{PROD}.dkr.ecr.{REGION}.amazonaws.com/{OWN}:{tag}");
     becomes(scene, &[asked], &[ecr]).await;
+}
+
+/// A pod of a new version whose ServiceAccount has no AWS identity: it says what it lacks, and the pods that
+/// it is to replace go on.
+async fn a_process_that_aws_does_not_let_in_is_not_ready(scene: &Scene, flags: Vec<String>) {
+    scene.stage.emulator.faults().add(Rule {
+        operation: Some("AssumeRole".to_owned()),
+        caller: Some("user/ecr-operator-webhook".to_owned()),
+        effect: Effect::Deny,
+        ..Rule::default()
+    });
+    let late = scene.webhook_with("late", flags).await;
+    let role = format!("listed as arn:aws:iam::{PROD}:role/ecr-operator-read");
+    let waits = "waiting for the first list of images from ECR: GetCallerIdentity";
+    shows(&late, "/readyz", waits).await;
+    shows(&late, "/readyz", &role).await;
+    let event = scene.told("default", "FactsNotKnown").await;
+    let note = event.note.unwrap();
+    assert!(note.contains(&role), "{note}");
+    assert!(note.contains("ServiceAccount"), "{note}");
+    rewritten(scene, "1").await;
+    scene.stage.emulator.faults().clear();
+    shows(&late, "/readyz", "ok").await;
+    late.kill().await.unwrap();
 }
 
 /// What serves reports it on the policy, and again when it happens again.

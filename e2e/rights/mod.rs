@@ -5,16 +5,17 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use ecr_operator::commands::demo::stage::{Stage, WEBHOOK_KEY};
 use ecr_operator::commands::iam::policy::{self, Part, Target};
 use ecr_operator::domain::pull_through::RoleArn;
+use ecr_operator::domain::rights::SERVING;
 use ecr_operator::ecr::Operation;
 use ecr_operator::emulator::{Entry, Outcome, Seed};
-use expect_test::expect_file;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
+
+mod printed;
 
 /// The user that what leads is to the API server, and an operator of one process.
 pub(crate) const USER: &str = "system:serviceaccount:ecr-system:ecr-operator";
@@ -22,10 +23,13 @@ pub(crate) const USER: &str = "system:serviceaccount:ecr-system:ecr-operator";
 pub(crate) const WEBHOOK_USER: &str = "system:serviceaccount:ecr-system:ecr-operator-webhook";
 /// The role that it assumes in each account.
 const ROLE: &str = "ecr-operator";
+/// The role that it lists images by, in an account that has it.
+const READ_ROLE: &str = "ecr-operator-read";
 /// The account of the operator's own credentials.
 const HUB: &str = "999999999999";
 /// The condition key of the owner tag, as a JSON pointer has it.
 const TAG: &str = "aws:ResourceTag~1ecr-operator.dev~1cluster";
+
 /// What the chart grants a user, and the story that is held to each of its rights.
 struct Granted {
     user: &'static str,
@@ -86,20 +90,28 @@ pub(crate) fn granted(seed: &str) -> Seed {
             }
         }
         role["policies"] = json!([policy]);
+        if let Some(role) = it["roles"].get_mut(READ_ROLE) {
+            role["policies"] = json!([policy::listing(&target)]);
+        }
     }
-    // What serves has credentials of its own, which may assume roles and nothing else.
-    let roles = assumed_roles(&seed);
+    // What serves has credentials of its own, which may assume the roles that list and nothing else.
+    let roles = listing_roles(&seed);
     let roles: Vec<RoleArn> = roles.map(|it| it.parse().unwrap()).collect();
     let user = json!({"accessKey": WEBHOOK_KEY, "policies": [policy::hub(&roles)]});
     seed["accounts"][HUB] = json!({"users": {"ecr-operator-webhook": user}});
     Seed::parse(&seed.to_string()).unwrap()
 }
 
-/// The ARNs of the roles that the operator assumes in the accounts of this seed.
-fn assumed_roles(seed: &Value) -> impl Iterator<Item = String> {
+/// The ARNs of the roles that images are listed by in the accounts of this seed.
+fn listing_roles(seed: &Value) -> impl Iterator<Item = String> {
     let accounts = seed["accounts"].as_object().unwrap().iter();
-    let accounts = accounts.filter(|(_, it)| it["roles"].get(ROLE).is_some());
-    accounts.map(|(account, _)| format!("arn:aws:iam::{account}:role/{ROLE}"))
+    accounts.filter_map(|(account, it)| {
+        let roles = [READ_ROLE, ROLE].into_iter();
+        let role = roles
+            .into_iter()
+            .find(|role| it["roles"].get(role).is_some())?;
+        Some(format!("arn:aws:iam::{account}:role/{role}"))
+    })
 }
 
 /// The stories that together make every call there is, to AWS and to the API server.
@@ -183,7 +195,9 @@ fn story_in_cluster(resource: &str, verb: &str) -> Story {
 
 /// Checks that the operator has used every right of this story, and nothing that is no right.
 pub(crate) fn check(told: Story, stage: &Stage) {
-    check_calls(told, &stage.emulator.journal().entries());
+    let journal = stage.emulator.journal().entries();
+    check_calls(told, &journal);
+    check_serving(told, &journal);
     for granted in &GRANTED {
         check_verbs(told, granted, &stage.cluster.plane().unwrap().logs);
     }
@@ -214,6 +228,41 @@ fn check_calls(told: Story, journal: &[Entry]) {
         .filter(|it| denied(it))
         .collect();
     assert!(denied.is_empty(), "called and not allowed: {denied:#?}");
+}
+
+/// Checks that what serves has assumed the roles that list and made no other call than to list, and in its
+/// story every one of those.
+fn check_serving(told: Story, journal: &[Entry]) {
+    let signed_in = |it: &&Entry| {
+        it.caller
+            .ends_with(&format!("{HUB}:user/ecr-operator-webhook"))
+    };
+    let assumed: BTreeSet<&str> = journal
+        .iter()
+        .filter(signed_in)
+        .map(|it| match it.operation.as_str() {
+            "AssumeRole" => it.parameters["RoleArn"].as_str().unwrap(),
+            other => panic!("what serves calls {other} with its own credentials"),
+        })
+        .collect();
+    let wrong: Vec<&str> = assumed
+        .into_iter()
+        .filter(|it| it.contains(":333333333333:") && !it.ends_with(READ_ROLE))
+        .collect();
+    assert!(wrong.is_empty(), "assumed by what serves: {wrong:?}");
+
+    let ours = |it: &&Entry| it.caller.contains(&format!("assumed-role/{READ_ROLE}/"));
+    let done = |it: &&Entry| it.fault.is_none() && it.outcome != Outcome::Lost;
+    let called = journal.iter().filter(ours).filter(done);
+    let called: BTreeSet<&str> = called.map(|it| it.operation.as_str()).collect();
+    let allowed = SERVING.iter().map(|it| it.split_once(':').unwrap().1);
+    let allowed: BTreeSet<&str> = allowed.chain(["GetCallerIdentity"]).collect();
+    match told {
+        Story::Serving => assert_eq!(called, allowed),
+        Story::Life | Story::Caches | Story::Told | Story::Registry | Story::Lifecycle => {
+            assert!(called.is_subset(&allowed), "{called:?}");
+        }
+    }
 }
 
 /// What was asked of the API server: group, resource and verb, and the object's name.
@@ -305,35 +354,4 @@ fn unused(
         }
     }
     unused
-}
-
-#[test]
-fn policies_are_printed_for_what_each_environment_uses() {
-    let objects = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/plan/objects.yaml");
-    let print = |format: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
-            .args([
-                "iam",
-                "--cluster-id=east",
-                "-f",
-                objects,
-                "--environment=dev",
-            ])
-            .args([
-                "--hub-role=arn:aws:iam::999999999999:role/ecr-operator-hub",
-                "-o",
-                format,
-            ])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    };
-    expect_file!["roles.json"].assert_eq(&print("json"));
-    expect_file!["template.json"].assert_eq(&print("cloudformation"));
-    expect_file!["roles.tf"].assert_eq(&print("terraform"));
 }

@@ -56,6 +56,11 @@ use super::{is_false, rules};
     .message("the role must be one of the account in accountId: correct one of the two")
     .field_path(".assumeRole.roleArn"))]
 #[x_kube(validation = Rule::new(
+        "!has(self.assumeRole) || !has(self.assumeRole.readRoleArn) || \
+         self.assumeRole.readRoleArn.contains(':iam::' + self.accountId + ':')")
+    .message("the role must be one of the account in accountId: correct one of the two")
+    .field_path(".assumeRole.readRoleArn"))]
+#[x_kube(validation = Rule::new(
         "!has(self.replicaRegions) || !(self.region in self.replicaRegions)")
     .message("the home region in region replicates to others: take it out of replicaRegions")
     .field_path(".replicaRegions"))]
@@ -84,7 +89,8 @@ pub struct EnvironmentAccountSpec {
     /// an account. Default: Manage.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
-    /// The IAM role to assume for every call to the account. Default: the operator's own credentials.
+    /// The IAM role to assume for every call to the account. Default: the operator's own credentials, which
+    /// are those of the process that calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assume_role: Option<AssumeRole>,
     /// Which namespaces may use the environment, and under which names. Default: none may.
@@ -178,7 +184,16 @@ pub struct AssumeRole {
     #[schemars(length(max = 2048))]
     #[x_kube(validation = rules::role_arn())]
     pub role_arn: String,
-    /// The external id that the role's trust policy asks for, 2 to 1224 characters. Default: the
+    /// The ARN of a role that images are listed by for admission, in place of roleArn and in the account
+    /// of accountId. The pods that serve admission then need no right to write in AWS: trust their AWS
+    /// identity here, and not in roleArn. `ecr-operator iam` prints the role. While it cannot be assumed,
+    /// images are not known and pods keep the images that they ask for. Default: roleArn. Example:
+    /// arn:aws:iam::333333333333:role/ecr-operator-read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = rules::role_arn())]
+    pub read_role_arn: Option<String>,
+    /// The external id that the trust policies of both roles ask for, 2 to 1224 characters. Default: the
     /// cluster id and the account, like east/333333333333.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 1224))]

@@ -1,6 +1,6 @@
 //! The admission server's certificates are our own: an authority and a serving certificate in one
 //! Secret of the chart, renewed when two thirds of their life are over, without a failed handshake. Only the
-//! leader writes the Secret; every replica shows what it keeps. Private keys are never logged.
+//! leader writes the Secret; what serves shows what it keeps. Private keys are never logged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -168,7 +168,7 @@ pub async fn settle(
 }
 
 /// Shows what the Secret keeps, now and after every change, until the future is dropped. What is
-/// no good is left aside, and what was shown before stays. Every replica does this.
+/// no good is left aside, and what was shown before stays. Every process that serves does this.
 pub async fn follow(keeper: &Keeper, show: impl Fn(Shown)) {
     let Keeper { secrets, name, .. } = keeper;
     let config = watcher::Config::default().fields(&format!("metadata.name={name}"));

@@ -1,8 +1,9 @@
-//! What ECR holds of the images that rules lead to. Every replica loads its own, with calls that
+//! What ECR holds of the images that rules lead to. Every process that serves loads its own, with calls that
 //! only read: the repositories that claims lead to, and those that a cache has filled. Each registry
 //! is listed in rounds of its own, so that one that does not answer delays no other. A round takes no
 //! longer than its period; what it does not come to is listed in the next ones, the oldest first and
-//! what pods use in between. What was not confirmed for longer than the age is not known.
+//! what pods use in between. What was not confirmed for longer than the age is not known. A process that AWS
+//! lets in nowhere is not ready: it knows nothing, and one that is to be replaced by it may know all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,20 +16,21 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::Context;
 use super::timer::at;
-use super::{Context, Stop};
-use crate::api::conditions::Reason;
-use crate::desired::{self, Destinations, Environment, Stopped, World};
+use crate::desired::{Destinations, World};
 use crate::domain::facts::Facts;
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr;
 
-use known::{Failed, Known, Listed, Look, Repositories};
+use known::{Failed, Failure, Known, Listed, Look, Repositories};
 use report::Report;
+use sign_in::sign_in;
 
 mod known;
 mod metrics;
 mod report;
+mod sign_in;
 
 pub use known::Freshness;
 pub use metrics::FactsGauge;
@@ -52,12 +54,13 @@ pub struct Timing {
 
 /// Keeps facts fresh for as long as it is polled: a round of each registry when it is first `asked`,
 /// which is when there is a world, and from then on one each period, and one whenever `asked`. `loaded`
-/// is given the facts whenever they change, from the end of the first rounds on.
+/// is given the facts whenever they change, from the end of the first rounds on; or, as long as there are
+/// none since AWS lets us in nowhere, why.
 pub async fn follow(
     cx: Arc<Context>,
     timing: Timing,
     asked: Arc<Notify>,
-    loaded: impl Fn(&Arc<Facts>),
+    loaded: impl Fn(Result<&Arc<Facts>, &str>),
 ) {
     // Of a world that nobody has compiled nothing is known, which is not the same as nothing.
     asked.notified().await;
@@ -73,9 +76,12 @@ pub async fn follow(
                 let now = Instant::now();
                 let facts;
                 (facts, expiry) = rounds.known.facts(timing.max_age, now);
-                is_loaded = is_loaded || rounds.all_have_ended_once();
-                if is_loaded {
-                    loaded(&Arc::new(facts));
+                let refusal = rounds.refusal();
+                is_loaded = is_loaded || (rounds.all_have_ended_once() && refusal.is_none());
+                match refusal {
+                    Some(why) if !is_loaded => loaded(Err(why)),
+                    Some(_) | None if is_loaded => loaded(Ok(&Arc::new(facts))),
+                    Some(_) | None => {}
                 }
                 let freshness = rounds.known.freshness(timing.max_age, now);
                 report.changes(&freshness);
@@ -108,13 +114,15 @@ struct Rounds<'c> {
     /// When the next round of each registry is due. It waits for the one that is under way.
     due: BTreeMap<Registry, Instant>,
     under_way: BTreeSet<Registry>,
+    /// The registries that AWS did not let us into last, and why.
+    refused: BTreeMap<Registry, String>,
     running: FuturesUnordered<BoxFuture<'c, Round>>,
 }
 
 /// What came of one registry's round.
 struct Round {
     registry: Registry,
-    listed: Result<Listed, Stop>,
+    listed: Result<Listed, Failure>,
 }
 
 impl<'c> Rounds<'c> {
@@ -126,6 +134,7 @@ impl<'c> Rounds<'c> {
             known: Known::default(),
             due: BTreeMap::new(),
             under_way: BTreeSet::new(),
+            refused: BTreeMap::new(),
             running: FuturesUnordered::new(),
         }
     }
@@ -145,6 +154,7 @@ impl<'c> Rounds<'c> {
             .collect();
         let due = &self.due;
         self.known.retain(|it| due.contains_key(it));
+        self.refused.retain(|it, _| due.contains_key(it));
     }
 
     /// Begins the rounds that are due.
@@ -188,16 +198,20 @@ impl<'c> Rounds<'c> {
             return;
         };
         let now = Instant::now();
+        self.refused.remove(&registry);
         match listed {
             Ok(listed) => {
                 let (names, looks) = (listed.names.len(), listed.looks.len());
                 debug!(%registry, repositories = names, listed = looks, "images listed");
                 self.known.take(&registry, listed, now);
             }
-            Err(error) => {
-                warn!(%registry, %error, "its images could not be listed");
+            Err(failure) => {
+                let why = failure.why().to_owned();
+                warn!(%registry, why, "its images could not be listed");
+                if let Failure::Refused(why) = failure {
+                    self.refused.insert(registry.clone(), why);
+                }
                 let names = destinations.repositories.clone();
-                let why = error.to_string();
                 self.known.fail(&registry, Failed { names, why }, now);
             }
         }
@@ -217,6 +231,14 @@ impl<'c> Rounds<'c> {
             .keys()
             .all(|it| self.known.of(it).rounds > 0)
     }
+
+    /// Why AWS lets us into no registry at all; `None` where it does, or was not asked.
+    fn refusal(&self) -> Option<&str> {
+        let mut registries = self.registries().keys();
+        let is_refused = registries.all(|it| self.refused.contains_key(it));
+        let first = self.refused.values().next();
+        first.map(String::as_str).filter(|_| is_refused)
+    }
 }
 
 /// One look at a registry.
@@ -229,9 +251,9 @@ struct Looker<'r> {
 }
 
 impl Looker<'_> {
-    async fn list(&self) -> Result<Listed, Stop> {
+    async fn list(&self) -> Result<Listed, Failure> {
         let handle = sign_in(self.cx, self.registry).await?;
-        let (names, absent) = self.names(&handle).await;
+        let (names, absent) = self.names(&handle).await?;
         let looks = stream::iter(self.in_order(&names))
             .take_while(|_| ready(Instant::now() < self.until))
             .map(|name| {
@@ -244,7 +266,7 @@ impl Looker<'_> {
                         Some(_) | None => Instant::now(),
                     };
                     let images = handle.images(&name).await;
-                    let images = images.map_err(|it| it.to_string());
+                    let images = images.map_err(|it| Failure::of(&it));
                     Look {
                         name,
                         began,
@@ -252,13 +274,19 @@ impl Looker<'_> {
                     }
                 }
             });
-        let looks = looks.buffer_unordered(AT_ONCE).collect().await;
-        Ok(Listed { names, looks })
+        let looks: Vec<Look> = looks.buffer_unordered(AT_ONCE).collect().await;
+        match refusal(&looks) {
+            Some(refused) => Err(refused),
+            None => Ok(Listed { names, looks }),
+        }
     }
 
     /// The repositories that rules lead to, and which of them are known not to be there. What a cache
     /// has filled is only seen in a new list. Where there is none, what was known of before is looked at.
-    async fn names(&self, handle: &ecr::Registry) -> (BTreeSet<RepositoryName>, Option<Absent>) {
+    async fn names(
+        &self,
+        handle: &ecr::Registry,
+    ) -> Result<(BTreeSet<RepositoryName>, Option<Absent>), Failure> {
         let Destinations {
             repositories,
             prefixes,
@@ -275,24 +303,25 @@ impl Looker<'_> {
                 let cached = present.keys().filter(is_cached).cloned();
                 let names = repositories.iter().cloned().chain(cached).collect();
                 let absent = repositories.iter().filter(|it| !present.contains_key(*it));
-                let absent = absent.cloned().collect();
-                (
-                    names,
-                    Some(Absent {
-                        names: absent,
-                        since,
-                    }),
-                )
+                let absent = Absent {
+                    names: absent.cloned().collect(),
+                    since,
+                };
+                Ok((names, Some(absent)))
             }
             Some(Err(error)) => {
                 warn!(registry = %self.registry, %error, "its repositories could not be listed");
                 let cached = self.known.names().filter(is_cached);
-                (repositories.iter().chain(cached).cloned().collect(), None)
+                let names: BTreeSet<_> = repositories.iter().chain(cached).cloned().collect();
+                match names.is_empty() {
+                    true => Err(Failure::of(&error)),
+                    false => Ok((names, None)),
+                }
             }
             None => {
                 let present = handle.snapshot().unwrap_or_default();
                 let cached = present.keys().chain(self.known.names()).filter(is_cached);
-                (repositories.iter().chain(cached).cloned().collect(), None)
+                Ok((repositories.iter().chain(cached).cloned().collect(), None))
             }
         }
     }
@@ -321,26 +350,12 @@ struct Absent {
     since: Instant,
 }
 
-/// The policy's registry, through whichever environment declares it.
-async fn sign_in(cx: &Context, registry: &Registry) -> Result<ecr::Registry, Stop> {
-    let environment = declaring(registry, &cx.world.load_full());
-    match environment {
-        Some(environment) => cx
-            .sign_in(&environment, registry)
-            .await
-            .map_err(Stop::Failed),
-        None => Err(Stop::Stopped(Stopped {
-            environment: None,
-            region: Some(registry.region.clone()),
-            reason: Reason::EnvironmentNotReady,
-            field: "spec.environment".to_owned(),
-            message: format!("no usable EnvironmentAccount declares {registry}"),
-        })),
-    }
-}
-
-fn declaring(registry: &Registry, world: &World) -> Option<Environment> {
-    let environments = world.environments();
-    let mut environments = environments.filter_map(|it| desired::environment(it, world).ok());
-    environments.find(|it| it.registries.contains(registry))
+/// The refusal of every look that there was time for; `None` where one was none.
+fn refusal(looks: &[Look]) -> Option<Failure> {
+    let refused = |it: &Look| match &it.images {
+        Err(failure @ Failure::Refused(_)) => Some(failure.clone()),
+        Err(Failure::Other(_)) | Ok(_) => None,
+    };
+    let refused: Option<Vec<Failure>> = looks.iter().map(refused).collect();
+    refused?.into_iter().next()
 }

@@ -1,6 +1,6 @@
-//! One lease, one writer. Any replica serves admission; only the holder of the lease writes to AWS,
-//! and its term ends before another may begin. The chart installs the lease; who may create one could
-//! create any.
+//! One lease, one writer. Only the holder of the lease writes to AWS, and its term ends before another
+//! may begin. A process that only serves is no candidate. The chart installs the lease; who may create one
+//! could create any.
 //!
 //! Another holder's lease has expired when *we* have seen it unchanged for its whole duration by
 //! our own monotonic clock; its `renewTime` is never compared with a wall clock, so that skew

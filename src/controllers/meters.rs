@@ -97,7 +97,7 @@ impl Lifecycle {
     }
 }
 
-/// What every replica decides from: what it knows of images, of objects and of pods.
+/// What every process decides from: what it knows of images, of objects and of pods.
 #[derive(Debug, Default)]
 pub struct Inputs {
     /// How fresh the facts about images are.

@@ -1,6 +1,6 @@
 //! Watches, the driver, status and the outcome table: the only code that writes to Kubernetes.
 //!
-//! Every replica watches ([`stores`]) and keeps one immutable [`World`](crate::desired::World) of
+//! Every process watches ([`stores`]) and keeps one immutable [`World`](crate::desired::World) of
 //! what is wanted; what has changed in it is woken ([`wakes`]). While a replica leads ([`lease`]),
 //! the [`driver`] reconciles what is woken, and the [`sweep`] compares each registry with the world
 //! and wakes only what differs.
@@ -131,6 +131,17 @@ pub fn identity(environment: &Environment) -> Identity {
         None => Identity::Ambient,
         Some(role) => Identity::Role {
             arn: role.arn.to_string(),
+            external_id: role.external_id.clone(),
+        },
+    }
+}
+
+/// What an environment's images are listed as for admission.
+pub fn reading_identity(environment: &Environment) -> Identity {
+    match &environment.role {
+        None => Identity::Ambient,
+        Some(role) => Identity::Role {
+            arn: role.read.as_ref().unwrap_or(&role.arn).to_string(),
             external_id: role.external_id.clone(),
         },
     }

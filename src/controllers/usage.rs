@@ -1,4 +1,4 @@
-//! What this cluster's pods use, kept by every replica: one watch of all pods that have not
+//! What this cluster's pods use, kept by every process: one watch of all pods that have not
 //! ended, each cut down on arrival to its images. Until the first list is in, nothing is known, which
 //! is not the same as nothing being used.
 

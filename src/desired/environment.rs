@@ -34,6 +34,8 @@ pub struct Environment {
 pub struct AssumedRole {
     /// Its ARN, of the environment's own account.
     pub arn: RoleArn,
+    /// The role that images are listed by for admission; `None`: the same.
+    pub read: Option<RoleArn>,
     /// The external id that its trust policy asks for.
     pub external_id: Option<String>,
 }
@@ -191,20 +193,24 @@ fn parse(object: &EnvironmentAccount) -> Result<Environment, Stopped> {
 }
 
 fn role(object: &EnvironmentAccount, account: &AccountId) -> Result<Option<AssumedRole>, Stopped> {
-    const FIELD: &str = "spec.assumeRole.roleArn";
     let Some(role) = &object.spec.assume_role else {
         return Ok(None);
     };
-    let arn: RoleArn = role
-        .role_arn
-        .parse()
-        .map_err(|it| Stopped::invalid(FIELD, it))?;
-    if !arn.as_str().contains(&format!(":iam::{account}:")) {
+    let parse = |arn: &str, field: &str| {
+        let field = format!("spec.assumeRole.{field}");
+        let arn: RoleArn = arn.parse().map_err(|it| Stopped::invalid(&field, it))?;
+        if arn.as_str().contains(&format!(":iam::{account}:")) {
+            return Ok(arn);
+        }
         let message = format!("{arn} is no role of account {account}: correct one of the two");
-        return Err(Stopped::invalid(FIELD, message));
-    }
-    let external_id = role.external_id.clone();
-    Ok(Some(AssumedRole { arn, external_id }))
+        Err(Stopped::invalid(field, message))
+    };
+    let read = role.read_role_arn.as_deref();
+    Ok(Some(AssumedRole {
+        arn: parse(&role.role_arn, "roleArn")?,
+        read: read.map(|it| parse(it, "readRoleArn")).transpose()?,
+        external_id: role.external_id.clone(),
+    }))
 }
 
 #[cfg(test)]

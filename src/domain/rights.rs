@@ -167,6 +167,18 @@ pub fn of(need: Need) -> impl Iterator<Item = Right> {
     RIGHTS.iter().copied().filter(move |it| it.need == need)
 }
 
+/// What is called to list images for admission. A process that only serves makes no other call.
+pub const SERVING: [&str; 3] = [
+    "ecr:DescribeImages",
+    "ecr:DescribeRepositories",
+    "tag:GetResources",
+];
+
+/// The calls of a process that only serves.
+pub fn serving() -> impl Iterator<Item = &'static Right> {
+    RIGHTS.iter().filter(|it| SERVING.contains(&it.action))
+}
+
 /// Something that AWS checks beside the call itself, and that no journal of calls shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Dependent {

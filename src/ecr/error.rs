@@ -65,6 +65,29 @@ words!(
     }
 );
 
+impl ErrorKind {
+    /// Whether AWS has said no to who we are, as against having said nothing: somebody has to act.
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::AccessDenied
+            | Self::AssumeRoleDenied
+            | Self::CredentialsRejected
+            | Self::WrongAccount => true,
+            Self::Throttled
+            | Self::NotFound
+            | Self::AlreadyExists
+            | Self::NotEmpty
+            | Self::LimitExceeded
+            | Self::InvalidParameter
+            | Self::Kms
+            | Self::Unavailable
+            | Self::Refused
+            | Self::NotLeading
+            | Self::Unexpected => false,
+        }
+    }
+}
+
 impl Error {
     /// A failure that no AWS answer stands for.
     pub(super) fn new(

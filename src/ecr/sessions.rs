@@ -19,7 +19,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use super::calls::Count;
-use super::error::{Error, ErrorKind};
+use super::error::Error;
 use super::gate::Gate;
 use super::registry::Registry;
 use super::session::{Opening, Session, timeout_config};
@@ -118,7 +118,7 @@ impl Sessions {
     }
 
     /// The registry as seen under `identity`, once STS has told that this is an identity of the
-    /// registry's account. Any other account is [`ErrorKind::WrongAccount`], and ECR is not called.
+    /// registry's account. Any other account is [`WrongAccount`](super::ErrorKind::WrongAccount), and ECR is not called.
     pub async fn registry(
         &self,
         registry: &domain::Registry,
@@ -204,7 +204,7 @@ impl Slot {
                 };
                 Ok(session)
             }
-            Err(error) if is_refusal(error.kind) => {
+            Err(error) if error.kind.is_refusal() => {
                 *state = State {
                     session: None,
                     failure: Some((error.clone(), Instant::now() + REFUSAL)),
@@ -240,27 +240,6 @@ impl State {
 
     fn usable(&self) -> Option<Arc<Session>> {
         self.session.clone().filter(|it| it.is_trusted())
-    }
-}
-
-/// Whether STS has said no, as against having said nothing.
-fn is_refusal(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::AccessDenied
-        | ErrorKind::AssumeRoleDenied
-        | ErrorKind::CredentialsRejected
-        | ErrorKind::WrongAccount => true,
-        ErrorKind::Throttled
-        | ErrorKind::NotFound
-        | ErrorKind::AlreadyExists
-        | ErrorKind::NotEmpty
-        | ErrorKind::LimitExceeded
-        | ErrorKind::InvalidParameter
-        | ErrorKind::Kms
-        | ErrorKind::Unavailable
-        | ErrorKind::Refused
-        | ErrorKind::NotLeading
-        | ErrorKind::Unexpected => false,
     }
 }
 

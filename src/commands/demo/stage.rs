@@ -176,11 +176,16 @@ impl Stage {
     /// # Errors
     /// When the process cannot be started.
     pub async fn operator(&self, role: &Role) -> anyhow::Result<Operator> {
-        let place = Place {
-            process: ProcessRole::All,
-            webhook: free_port()?,
-        };
-        self.start(role, place).await
+        self.process(role, ProcessRole::All).await
+    }
+
+    /// Starts one more process of an operator, whose admission has an address of its own.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub async fn process(&self, role: &Role, process: ProcessRole) -> anyhow::Result<Operator> {
+        let webhook = free_port()?;
+        self.start(role, Place { process, webhook }).await
     }
 
     /// Starts an operator of two processes, each with the rights of its own ServiceAccount.

@@ -1,5 +1,5 @@
 //! `ecr-operator iam`: the roles that the operator needs, exactly: what its own role may do, and for
-//! each environment's account who may assume the role there and what that may do. Made from one table
+//! each environment's account who may assume the roles there and what those may do. Made from one table
 //! of calls, which the tests hold to what the operator calls.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use kube::ResourceExt;
 
 use super::rules;
 use crate::api::{EnvironmentAccount, ImageRepositorySpec, PullThroughRule, Toggle};
-use crate::desired::{Environment, World};
+use crate::desired::{AssumedRole, Environment, World};
 use crate::domain::names::{AccountId, ClusterId, EnvironmentName};
 use crate::domain::pull_through::RoleArn;
 use crate::domain::repository::Management;
@@ -61,6 +61,11 @@ pub struct Arguments {
     /// The ARN of the role that the operator itself has, from EKS Pod Identity or IRSA.
     #[arg(long, value_parser = role, value_name = "ARN")]
     hub_role: RoleArn,
+    /// The ARN of the role that the pods have which only serve admission (ServiceAccount
+    /// ecr-operator-webhook). It assumes the readRoleArn of each environment, or the roleArn of one that has
+    /// no other; with --account, a role ecr-operator-read is printed for it. Default: the hub role.
+    #[arg(long, value_parser = role, value_name = "ARN")]
+    webhook_hub_role: Option<RoleArn>,
     /// How to print the roles.
     #[arg(long, short, value_enum, default_value_t = Output::Json)]
     output: Output,
@@ -80,8 +85,22 @@ pub enum Output {
     Terraform,
 }
 
+/// What a role is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Access {
+    /// All that the operator does; also to list images for admission, where no other role is.
+    All,
+    /// All that the operator does but that.
+    Leading,
+    /// To list images for admission.
+    Listing,
+}
+
 /// A role to be made in an environment's account.
+#[derive(Clone, Debug)]
 struct Role {
+    /// What it is for.
+    access: Access,
     /// What it is called in resource names: the environment, or the account.
     label: String,
     /// Its ARN.
@@ -92,12 +111,16 @@ struct Role {
 /// Prints the roles.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let roles = match &arguments.account {
-        Some(account) => vec![without_objects(arguments, account)],
+        Some(account) => without_objects(arguments, account),
         None => of_objects(arguments).await?,
     };
     let document = render::Roles {
         roles: &roles,
         hub: &arguments.hub_role,
+        webhook_hub: arguments
+            .webhook_hub_role
+            .as_ref()
+            .unwrap_or(&arguments.hub_role),
         cluster: &arguments.cluster_id,
     };
     let text = match arguments.output {
@@ -109,17 +132,47 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     out.write_all(text.as_bytes()).context("print the policies")
 }
 
-fn without_objects(arguments: &Arguments, account: &AccountId) -> Role {
-    let arn = format!("arn:aws:iam::{account}:role/ecr-operator");
-    Role {
-        label: account.to_string(),
-        arn: arn.parse().expect("an account's role has an ARN"),
-        target: Target {
-            partition: "aws",
-            account: account.clone(),
-            external_id: arguments.external_id.clone(),
-            parts: [Part::Read, Part::Repositories, Part::Caches].into(),
-        },
+fn without_objects(arguments: &Arguments, account: &AccountId) -> Vec<Role> {
+    let named = |name: &str| {
+        let arn = format!("arn:aws:iam::{account}:role/{name}");
+        arn.parse().expect("an account's role has an ARN")
+    };
+    let role = AssumedRole {
+        arn: named("ecr-operator"),
+        read: arguments
+            .webhook_hub_role
+            .as_ref()
+            .map(|_| named("ecr-operator-read")),
+        external_id: arguments.external_id.clone(),
+    };
+    let target = Target {
+        partition: "aws",
+        account: account.clone(),
+        external_id: arguments.external_id.clone(),
+        parts: [Part::Read, Part::Repositories, Part::Caches].into(),
+    };
+    roles(account.as_str(), &role, &target)
+}
+
+/// The roles to be made of what an environment names.
+fn roles(label: &str, role: &AssumedRole, target: &Target) -> Vec<Role> {
+    let AssumedRole {
+        arn,
+        read,
+        external_id: _, // it is in the target
+    } = role;
+    let of = |access: Access, arn: &RoleArn, label: String| Role {
+        access,
+        label,
+        arn: arn.clone(),
+        target: target.clone(),
+    };
+    match read.as_ref().filter(|it| *it != arn) {
+        None => vec![of(Access::All, arn, label.to_owned())],
+        Some(read) => vec![
+            of(Access::Leading, arn, label.to_owned()),
+            of(Access::Listing, read, format!("{label}-read")),
+        ],
     }
 }
 
@@ -140,35 +193,33 @@ async fn of_objects(arguments: &Arguments) -> anyhow::Result<Vec<Role>> {
         names.is_empty() || names.iter().any(|name| name.as_str() == it.name_any())
     };
     let environments = world.environments().filter(|it| asked(it));
-    let roles: Vec<Role> = environments
-        .filter_map(|it| of_environment(it, &world).transpose())
+    let roles: Vec<Vec<Role>> = environments
+        .map(|it| of_environment(it, &world))
         .collect::<anyhow::Result<_>>()?;
+    let roles = roles.concat();
     if roles.is_empty() {
         bail!("no EnvironmentAccount has an assumeRole, so there is no role to make");
     }
     Ok(roles)
 }
 
-/// The role that an environment names; `None`: it is called with the operator's own credentials.
-fn of_environment(object: &EnvironmentAccount, world: &World) -> anyhow::Result<Option<Role>> {
+/// The roles that an environment names; none: it is called with the operator's own credentials.
+fn of_environment(object: &EnvironmentAccount, world: &World) -> anyhow::Result<Vec<Role>> {
     let name = object.name_any();
     let environment = crate::desired::environment(object, world)
         .map_err(|stopped| anyhow::anyhow!("EnvironmentAccount {name}: {stopped}"))?;
     let partition = environment.home().partition();
     let parts = parts(object, &environment, world);
     let Some(role) = environment.role else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
-    Ok(Some(Role {
-        label: name,
-        arn: role.arn,
-        target: Target {
-            partition,
-            account: environment.account,
-            external_id: role.external_id,
-            parts,
-        },
-    }))
+    let target = Target {
+        partition,
+        account: environment.account,
+        external_id: role.external_id.clone(),
+        parts,
+    };
+    Ok(roles(&name, &role, &target))
 }
 
 /// What the environment's role is used for.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::names::{AccountId, ClusterId};
 use crate::domain::owner;
 use crate::domain::pull_through::RoleArn;
-use crate::domain::rights::{DEPENDENT, Dependent, Need, On, RIGHTS, Right};
+use crate::domain::rights::{self, DEPENDENT, Dependent, Need, On, RIGHTS, Right};
 
 /// What the operator never does, whatever else the role is allowed.
 pub const NEVER: [&str; 4] = [
@@ -92,18 +92,22 @@ pub fn hub(roles: &[RoleArn]) -> Value {
     })])
 }
 
-/// Who may assume the target role: the operator's own role alone, as this cluster, with the external
-/// id. Condition keys: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-sts>
-pub fn trust(target: &Target, hub: &RoleArn, cluster: &ClusterId) -> Value {
+/// Who may assume the target role: the operator's own roles in `hubs` alone, as this cluster, with the
+/// external id. Condition keys: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-sts>
+pub fn trust(target: &Target, hubs: &[&RoleArn], cluster: &ClusterId) -> Value {
     let tag = format!("aws:RequestTag/{}", owner::CLUSTER);
     let mut equals = BTreeMap::from([(tag, cluster.to_string())]);
     if let Some(id) = &target.external_id {
         equals.insert("sts:ExternalId".to_owned(), id.clone());
     }
+    let principals = match hubs {
+        [hub] => json!(hub.as_str()),
+        hubs => json!(hubs.iter().map(|it| it.as_str()).collect::<Vec<_>>()),
+    };
     document(&[json!({
         "Sid": "EcrOperator",
         "Effect": "Allow",
-        "Principal": {"AWS": hub.as_str()},
+        "Principal": {"AWS": principals},
         "Action": ["sts:AssumeRole", "sts:TagSession"],
         "Condition": {
             "StringEquals": equals,
@@ -129,6 +133,23 @@ pub fn permissions(target: &Target, cluster: &ClusterId) -> Value {
     statements.extend(never_to_another_cluster(target, cluster));
     statements.push(never_to_images(target));
     document(&statements)
+}
+
+/// What the role may do that images are listed by for admission: nothing else.
+pub fn listing(target: &Target) -> Value {
+    let calls = |on: On| {
+        json!({
+            "Sid": Part::Read.sid(on),
+            "Effect": "Allow",
+            "Action": sorted(rights::serving().filter(|it| it.on == on)),
+            "Resource": target.resource(on),
+        })
+    };
+    document(&[
+        calls(On::Anything),
+        calls(On::Repositories),
+        never_to_images(target),
+    ])
 }
 
 /// Denies to push, and to delete images where deletion is not allowed.
@@ -169,6 +190,14 @@ fn never_to_another_cluster(target: &Target, cluster: &ClusterId) -> Option<Valu
 }
 
 impl Target {
+    fn resource(&self, on: On) -> String {
+        match on {
+            On::Anything => "*".to_owned(),
+            On::Repositories => self.repositories(),
+            On::Roles => self.of_account("arn:PARTITION:iam::ACCOUNT:role/*"),
+        }
+    }
+
     fn repositories(&self) -> String {
         self.of_account("arn:PARTITION:ecr:*:ACCOUNT:repository/*")
     }
@@ -186,16 +215,11 @@ fn calls(part: Part, on: On, target: &Target, cluster: &ClusterId) -> Option<Val
     if actions.is_empty() {
         return None;
     }
-    let resource = match on {
-        On::Anything => "*".to_owned(),
-        On::Repositories => target.repositories(),
-        On::Roles => target.of_account("arn:PARTITION:iam::ACCOUNT:role/*"),
-    };
     let mut statement = json!({
         "Sid": part.sid(on),
         "Effect": "Allow",
         "Action": actions,
-        "Resource": resource,
+        "Resource": target.resource(on),
     });
     if part == Part::Deletion {
         let tag = format!("aws:ResourceTag/{}", owner::CLUSTER);

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::Role;
 use super::policy;
+use super::{Access, Role};
 use crate::domain::names::ClusterId;
 use crate::domain::pull_through::RoleArn;
 use crate::domain::rights::{DEPENDENT, Holder};
@@ -15,6 +15,8 @@ pub(super) struct Roles<'a> {
     pub(super) roles: &'a [Role],
     /// The operator's own role.
     pub(super) hub: &'a RoleArn,
+    /// That of the pods which only serve; it may be the same.
+    pub(super) webhook_hub: &'a RoleArn,
     pub(super) cluster: &'a ClusterId,
 }
 
@@ -41,11 +43,15 @@ impl Roles<'_> {
                 "page": it.page,
             })
         });
-        let all = json!({
-            "hub": {"roleArn": self.hub.as_str(), "permissionsPolicy": self.hub_policy()},
+        let hub = |it: &RoleArn| json!({"roleArn": it.as_str(), "permissionsPolicy": self.hub_policy(it)});
+        let mut all = json!({
+            "hub": hub(self.hub),
             "targets": targets.collect::<Vec<_>>(),
             "dependentActions": dependent.collect::<Vec<_>>(),
         });
+        if self.webhook_hub != self.hub {
+            all["webhookHub"] = hub(self.webhook_hub);
+        }
         pretty(&all) + "\n"
     }
 
@@ -75,21 +81,11 @@ impl Roles<'_> {
 
     /// <https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/iam_role>
     pub(super) fn terraform(&self) -> String {
-        let mut text = String::new();
-        let hub = pretty(&self.hub_policy());
-        let hub_name = self.hub.as_str().rsplit('/').next().unwrap_or_default();
-        write!(
-            text,
-            "resource \"aws_iam_role_policy\" \"ecr_operator_hub\" {{
-  name   = \"ecr-operator\"
-  role   = \"{hub_name}\"
-  policy = <<-EOT
-{hub}
-EOT
-}}
-"
-        )
-        .expect("a text takes all");
+        let mut text = self.terraform_hub(self.hub, "hub");
+        if self.webhook_hub != self.hub {
+            text.push('\n');
+            text += &self.terraform_hub(self.webhook_hub, "webhook_hub");
+        }
         for role in self.roles {
             let label = format!("ecr_operator_{}", role.label.replace('-', "_"));
             let (name, path) = (name(role), path(role));
@@ -121,17 +117,47 @@ EOT
         text
     }
 
-    fn hub_policy(&self) -> Value {
-        let roles: Vec<RoleArn> = self.roles.iter().map(|it| it.arn.clone()).collect();
+    fn terraform_hub(&self, hub: &RoleArn, label: &str) -> String {
+        let policy = pretty(&self.hub_policy(hub));
+        let name = hub.as_str().rsplit('/').next().unwrap_or_default();
+        format!(
+            "resource \"aws_iam_role_policy\" \"ecr_operator_{label}\" {{
+  name   = \"ecr-operator\"
+  role   = \"{name}\"
+  policy = <<-EOT
+{policy}
+EOT
+}}
+"
+        )
+    }
+
+    /// What one of the operator's own roles may do: assume the roles that trust it.
+    fn hub_policy(&self, hub: &RoleArn) -> Value {
+        let roles = self.roles.iter().filter(|it| self.hubs(it).contains(&hub));
+        let roles: Vec<RoleArn> = roles.map(|it| it.arn.clone()).collect();
         policy::hub(&roles)
     }
 
+    /// Which of the operator's own roles may assume `role`.
+    fn hubs(&self, role: &Role) -> Vec<&RoleArn> {
+        match role.access {
+            Access::Leading => vec![self.hub],
+            Access::Listing => vec![self.webhook_hub],
+            Access::All if self.webhook_hub == self.hub => vec![self.hub],
+            Access::All => vec![self.hub, self.webhook_hub],
+        }
+    }
+
     fn trust(&self, role: &Role) -> Value {
-        policy::trust(&role.target, self.hub, self.cluster)
+        policy::trust(&role.target, &self.hubs(role), self.cluster)
     }
 
     fn permissions(&self, role: &Role) -> Value {
-        policy::permissions(&role.target, self.cluster)
+        match role.access {
+            Access::All | Access::Leading => policy::permissions(&role.target, self.cluster),
+            Access::Listing => policy::listing(&role.target),
+        }
     }
 }
 

@@ -121,7 +121,10 @@ impl Serving {
         tasks: &mut JoinSet<()>,
     ) {
         let knowing = Arc::clone(self);
-        let loaded = move |facts: &Arc<Facts>| knowing.know(facts);
+        let loaded = move |facts: Result<&Arc<Facts>, &str>| match facts {
+            Ok(facts) => knowing.know(facts),
+            Err(why) => knowing.readiness.explain(Gate::Facts, why.to_owned()),
+        };
         let timing = args.facts_timing();
         tasks.spawn(facts::follow(Arc::clone(cx), timing, relist, loaded));
         let showing = Arc::clone(self);

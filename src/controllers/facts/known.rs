@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::domain::facts::{Facts, Images};
 use crate::domain::{Registry, RepositoryName};
+use crate::ecr;
 
 /// The most images that one call lists.
 const IMAGES_A_CALL: usize = 1_000;
@@ -77,7 +78,33 @@ pub(super) struct Failed {
 pub(super) struct Look {
     pub(super) name: RepositoryName,
     pub(super) began: Instant,
-    pub(super) images: Result<Images, String>,
+    pub(super) images: Result<Images, Failure>,
+}
+
+/// Why nothing was listed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Failure {
+    /// AWS does not let us: that stays so until somebody acts.
+    Refused(String),
+    /// It may pass, or somebody else is told of it.
+    Other(String),
+}
+
+impl Failure {
+    /// The failure of this call.
+    pub(super) fn of(error: &ecr::Error) -> Self {
+        match error.kind.is_refusal() {
+            true => Self::Refused(error.to_string()),
+            false => Self::Other(error.to_string()),
+        }
+    }
+
+    /// Why, for people.
+    pub(super) fn why(&self) -> &str {
+        match self {
+            Self::Refused(why) | Self::Other(why) => why,
+        }
+    }
 }
 
 impl Look {
@@ -257,7 +284,7 @@ impl Repository {
                 self.confirmed = Some(Confirmed { at: began, images });
                 self.failure = None;
             }
-            Err(why) => self.failure = Some(why),
+            Err(failure) => self.failure = Some(failure.why().to_owned()),
         }
     }
 }

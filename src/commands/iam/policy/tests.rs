@@ -37,7 +37,7 @@ fn the_documents_are_as_reviewed() {
         .parse()
         .unwrap();
     expect_file!["tests/permissions.json"].assert_eq(&pretty(&permissions(&all, &east())));
-    expect_file!["tests/trust.json"].assert_eq(&pretty(&trust(&all, &hub, &east())));
+    expect_file!["tests/trust.json"].assert_eq(&pretty(&trust(&all, &[&hub], &east())));
     let role = "arn:aws:iam::333333333333:role/ecr-operator"
         .parse()
         .unwrap();
@@ -92,6 +92,27 @@ fn an_account_that_is_only_observed_is_only_read() {
         assert!(
             sid.starts_with("Read") || statement["Effect"] == "Deny",
             "{sid}"
+        );
+    }
+}
+
+#[test]
+fn listing_role_may_list_and_nothing_else() {
+    let of_observed = permissions(&target(&[]), &east()).to_string();
+    let document = listing(&target(&[]));
+    let mut allowed = BTreeSet::new();
+    for statement in document["Statement"].as_array().unwrap() {
+        if statement["Effect"] == "Allow" {
+            let actions = statement["Action"].as_array().unwrap();
+            allowed.extend(actions.iter().map(|it| it.as_str().unwrap().to_owned()));
+        }
+    }
+    let serving: BTreeSet<String> = rights::SERVING.map(str::to_owned).into();
+    assert_eq!(allowed, serving);
+    for action in allowed {
+        assert!(
+            of_observed.contains(&format!("\"{action}\"")),
+            "{action} is no read"
         );
     }
 }

@@ -26,7 +26,7 @@ fn look(name: &str, began: Instant) -> Look {
 
 fn failed(name: &str, began: Instant) -> Look {
     Look {
-        images: Err("AccessDenied".to_owned()),
+        images: Err(Failure::Refused("AccessDenied".to_owned())),
         ..look(name, began)
     }
 }
