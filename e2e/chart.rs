@@ -3,6 +3,7 @@
 
 use ecr_operator::commands::rights;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview};
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::Client;
 use kube::api::{Api, PostParams};
 
@@ -162,4 +163,39 @@ async fn may(client: &Client, home: &str, ask: &Ask) -> bool {
         .await
         .unwrap();
     answer.status.unwrap().allowed
+}
+
+/// What may be updated by name and not created is in the chart, or nobody makes it.
+#[test]
+fn what_may_only_be_updated_is_installed() {
+    let installed = include_str!("../charts/ecr-operator/templates/installed.yaml");
+    let objects: Vec<&str> = installed.split("---\n").collect();
+    let rules = [
+        include_str!("../charts/ecr-operator/files/cluster-rules.yaml"),
+        include_str!("../charts/ecr-operator/files/namespace-rules.yaml"),
+    ];
+    let rules = rules.map(|it| serde_saphyr::from_str::<Vec<PolicyRule>>(it).unwrap());
+    let mut names = 0;
+    for rule in rules.iter().flatten() {
+        assert!(rule.resource_names.is_none() || !rule.verbs.contains(&"create".to_owned()));
+        for name in rule.resource_names.iter().flatten() {
+            let name = format!("\n  name: {name}\n");
+            let kind = rule
+                .resources
+                .iter()
+                .flatten()
+                .next()
+                .unwrap()
+                .trim_end_matches('s');
+            let is_it = |it: &&str| {
+                let is_kind = it
+                    .lines()
+                    .any(|it| it.to_lowercase() == format!("kind: {kind}"));
+                is_kind && it.contains(&name)
+            };
+            assert!(objects.iter().any(is_it), "{kind} {name}");
+            names += 1;
+        }
+    }
+    assert_eq!(names, 3);
 }

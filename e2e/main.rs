@@ -20,6 +20,8 @@ mod plane;
 mod readme;
 mod rewrite;
 mod rights;
+mod security;
+mod token;
 mod usage;
 
 /// The longest that anything is waited for. What is awaited comes in seconds on an idle machine; a

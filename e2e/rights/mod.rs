@@ -294,6 +294,15 @@ fn check_verbs(told: Story, granted: &Granted, logs: &Path) {
         refused.is_empty(),
         "asked and not granted: {user}: {refused:#?}"
     );
+    let failure = "validation.policy.admission.k8s.io/validation_failure";
+    let denied = events
+        .iter()
+        .filter(|it| !it["annotations"][failure].is_null());
+    let denied: Vec<&Value> = denied.collect();
+    assert!(
+        denied.is_empty(),
+        "denied by a policy of the chart: {denied:#?}"
+    );
     let used: BTreeSet<Request> = events.iter().map(request).collect();
     let rules = rules.iter().flat_map(|it| {
         let rules: Vec<PolicyRule> = serde_saphyr::from_str(it).unwrap();

@@ -13,6 +13,10 @@ use kube::api::{Api, ObjectMeta, Patch, PatchParams};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod policies;
+
+pub use policies::{POLICIES, restrict};
+
 /// The name of the service account of what leads, of its roles, and of the lease and the webhook
 /// configuration, as in the chart. A process of both roles has this account too.
 pub const NAME: &str = "ecr-operator";

@@ -38,7 +38,7 @@ impl Reconcile for ImageAdmissionPolicy {
         let verdict = match (&registry, cx.checks.refused.load().get(&self.name_any())) {
             (Ok(_), None) => Verdict::ready("policy", Reason::Succeeded),
             (Ok(_), Some(why)) => {
-                let message = format!("the API server does not take its selectors: {why}");
+                let message = format!("the API server does not take its webhook: {why}");
                 Verdict::stopped("spec", Reason::Rejected, &message)
             }
             (Err(stopped), _) => Verdict::of_stopped("spec", stopped),

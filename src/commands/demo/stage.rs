@@ -98,6 +98,12 @@ impl Stage {
         rights::grant(&client, NAMESPACE).await?;
         rights::install(&client, NAMESPACE).await?;
         rights::install_configuration(&client).await?;
+        // Whatever port an operator listens on. The API server allows no user in the URL of a webhook.
+        let url = stage
+            .cluster
+            .callback_host()
+            .map(|it| format!("https://{it}:"));
+        rights::restrict(&client, NAMESPACE, url.as_deref()).await?;
         stage
             .kubectl(
                 &[
