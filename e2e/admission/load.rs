@@ -65,11 +65,7 @@ async fn no_request_fails_while_certificate_and_authority_are_rotated() {
         .rcu(|it| format!("{it}{}", store.bundle()));
     load.some_more().await;
     for _ in 0..ROTATIONS {
-        for step in [
-            Step::PublishAuthority,
-            Step::IssueServing,
-            Step::DropOldAuthorities,
-        ] {
+        for step in [Step::IssueNext, Step::ShowNext, Step::DropOldAuthorities] {
             store = store
                 .take(step, &names, Timestamp::now(), &lifetimes)
                 .unwrap();

@@ -1,6 +1,6 @@
 //! A whole change of authority with a real API server, while pods are created all the time.
 
-use ecr_operator::controllers::certificates::{Lifetimes, Step, Store};
+use ecr_operator::controllers::certificates::{Lifetimes, Store};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
@@ -57,27 +57,44 @@ async fn pods_are_rewritten_all_through_a_change_of_authority() {
     called.end().await;
 }
 
-/// A store whose authority has to be renewed, and whose certificate has not.
-fn nearly_due(called: &Called, lifetimes: &Lifetimes) -> Store {
-    let (names, now) = (&called.keeper.names, Timestamp::now());
-    let days = |it: i64| SignedDuration::from_hours(24 * it);
-    let store = Store::issue(names, now - days(250), lifetimes).unwrap();
-    store
-        .take(Step::IssueServing, names, now - days(10), lifetimes)
-        .unwrap()
+/// An earlier version kept the authority's key in the Secret, for whoever could read it.
+#[tokio::test]
+async fn authority_key_of_an_earlier_version_is_removed() {
+    let lifetimes = Lifetimes::default();
+    let Some(mut called) = Called::idle("admission-key", lifetimes).await else {
+        return;
+    };
+    let names = &called.keeper.names;
+    let old = Store::issue(names, Timestamp::now(), &lifetimes).unwrap();
+    replace(&called, &old).await;
+    called.lead();
+    called.in_force().await;
+    let (secrets, name) = called.secret();
+    eventually("the key is gone", async || {
+        let secret: Secret = secrets.get(name).await.unwrap();
+        !secret.data.unwrap().contains_key("ca.key")
+    })
+    .await;
+    assert_eq!(kept(&called).await, old, "all else stays");
+    called.end().await;
 }
 
+/// A store whose certificate has to be renewed.
+fn nearly_due(called: &Called, lifetimes: &Lifetimes) -> Store {
+    let (names, now) = (&called.keeper.names, Timestamp::now());
+    Store::issue(names, now - SignedDuration::from_hours(24 * 61), lifetimes).unwrap()
+}
+
+/// Puts a store into the Secret, as an earlier version did: with the authority's key.
 async fn replace(called: &Called, store: &Store) {
     let (secrets, name) = called.secret();
     if secrets.get_opt(name).await.unwrap().is_some() {
         secrets.delete(name, &Default::default()).await.unwrap();
     }
-    create(
-        secrets,
-        json!({"metadata": {"name": name}, "stringData": store.data()}),
-    )
-    .await
-    .unwrap();
+    let mut data = store.data();
+    data.insert("ca.key".to_owned(), "a key".to_owned());
+    let secret = json!({"metadata": {"name": name}, "stringData": data});
+    create(secrets, secret).await.unwrap();
 }
 
 async fn kept(called: &Called) -> Store {

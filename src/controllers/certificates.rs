@@ -1,5 +1,5 @@
-//! The admission server's certificates are our own: an authority and a serving certificate in one
-//! Secret of the chart, renewed when two thirds of their life are over, without a failed handshake. Only the
+//! The admission server's certificates are our own: a serving certificate and its authority in one
+//! Secret of the chart, renewed when two thirds of its life are over, without a failed handshake. Only the
 //! leader writes the Secret; what serves shows what it keeps. Private keys are never logged.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +25,8 @@ mod store;
 pub use issue::{Authority, PrivateKey, Serving, Term};
 pub use plan::{Lifetimes, Step, plan};
 pub use store::{Store, Unusable};
+
+use store::AUTHORITY_KEY;
 
 /// A step that was due while clocks contradicted each other is tried again after this long.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
@@ -139,7 +141,8 @@ pub async fn settle(
     let kept = read(&found);
     let step = match &kept {
         Ok(Some(store)) => match plan(store, names, trusted_since(store), now, lifetimes) {
-            Step::Wait(until) => return Ok((store.clone(), until)),
+            // What an earlier version wrote is written once more, without the authority's key.
+            Step::Wait(until) if !has_authority_key(&found) => return Ok((store.clone(), until)),
             step => Some(step),
         },
         Ok(None) => None,
@@ -206,6 +209,11 @@ fn read(secret: &Secret) -> Result<Option<Store>, Unusable> {
     let data = data.into_iter();
     let data = data.map(|(key, value)| (key.clone(), value.0.clone()));
     Store::read(&data.collect()).map(Some)
+}
+
+fn has_authority_key(secret: &Secret) -> bool {
+    let data = secret.data.as_ref();
+    data.is_some_and(|it| it.contains_key(AUTHORITY_KEY))
 }
 
 /// Writes over exactly what was found: whoever was faster wins.

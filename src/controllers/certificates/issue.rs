@@ -1,5 +1,6 @@
-//! Making keys and certificates: ECDSA P-256, one authority that signs nothing but the serving
-//! certificate. Nothing here reads a clock; private keys never show in `Debug`.
+//! Making keys and certificates: ECDSA P-256, each serving certificate with an authority of its own. The
+//! authority signs that one certificate, and then its key is dropped: nobody can sign another. Nothing here
+//! reads a clock; private keys never show in `Debug`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -83,7 +84,7 @@ pub struct Authority {
     pub term: Term,
 }
 
-/// The certificate that the admission server shows, and its key.
+/// A certificate for the admission server to show, and its key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Serving {
     /// The name of the authority that signed it.
@@ -98,42 +99,22 @@ pub struct Serving {
     pub names: BTreeSet<String>,
 }
 
-/// A new authority at `now`, and the key that it signs with.
-pub(super) fn authority(
-    now: Timestamp,
-    lifetimes: &Lifetimes,
-) -> Result<(Authority, PrivateKey), rcgen::Error> {
-    let term = Term {
-        issued: now,
-        until: now + lifetimes.authority,
-    };
-    let name = format!("ecr-operator webhook authority {now}");
-    let key = KeyPair::generate()?;
-    let certificate = authority_params(&name, term).self_signed(&key)?;
-    let authority = Authority {
-        name,
-        certificate: certificate.pem(),
-        term,
-    };
-    Ok((authority, PrivateKey(key.serialize_pem())))
-}
-
-/// A new serving certificate at `now` for `names`, signed by `authority` with its `key`. It never
-/// outlives its authority.
-pub(super) fn serving(
-    (authority, key): (&Authority, &PrivateKey),
+/// A new serving certificate at `now` for `names`, and the authority that has signed it. The authority's key
+/// ends here.
+pub(super) fn issue(
     names: &BTreeSet<String>,
     now: Timestamp,
     lifetimes: &Lifetimes,
-) -> Result<Serving, rcgen::Error> {
-    let issuer = Issuer::new(
-        authority_params(&authority.name, authority.term),
-        KeyPair::from_pem(&key.0)?,
-    );
+) -> Result<(Authority, Serving), rcgen::Error> {
     let term = Term {
         issued: now,
-        until: authority.term.until.min(now + lifetimes.serving),
+        until: now + lifetimes.serving,
     };
+    let name = format!("ecr-operator webhook authority {now}");
+    let (key, params) = (KeyPair::generate()?, authority_params(&name, term));
+    let certificate = params.self_signed(&key)?;
+    let issuer = Issuer::new(params, key);
+
     let mut params = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
     params.distinguished_name = common_name("ecr-operator webhook");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -141,17 +122,21 @@ pub(super) fn serving(
     params.use_authority_key_identifier_extension = true;
     set_term(&mut params, term);
     let serving_key = KeyPair::generate()?;
-    let certificate = params.signed_by(&serving_key, &issuer)?;
-    Ok(Serving {
-        authority: authority.name.clone(),
-        certificate: certificate.pem(),
+    let serving = Serving {
+        authority: name.clone(),
+        certificate: params.signed_by(&serving_key, &issuer)?.pem(),
         key: PrivateKey(serving_key.serialize_pem()),
         term,
         names: names.clone(),
-    })
+    };
+    let authority = Authority {
+        name,
+        certificate: certificate.pem(),
+        term,
+    };
+    Ok((authority, serving))
 }
 
-/// The same name and term give the same parameters: an authority read back signs as it did before.
 fn authority_params(name: &str, term: Term) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = common_name(name);

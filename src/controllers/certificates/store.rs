@@ -1,5 +1,6 @@
-//! What one Secret keeps: the authorities to trust, the newest one's key, and the serving
-//! certificate with its key, under the keys that people look for (`ca.crt`, `tls.crt`, `tls.key`).
+//! What one Secret keeps: the authorities to trust, and the serving certificate with its key, under the keys
+//! that people look for (`ca.crt`, `tls.crt`, `tls.key`); while a renewal is under way, the next certificate
+//! too. No authority's key is kept: whoever reads the Secret can issue nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,22 +20,27 @@ use super::issue::{self, Authority, PrivateKey, Serving, Term};
 use super::plan::{Lifetimes, Step};
 
 const AUTHORITIES: &str = "ca.crt";
-const AUTHORITY_KEY: &str = "ca.key";
+/// Where earlier versions kept the newest authority's key.
+pub(super) const AUTHORITY_KEY: &str = "ca.key";
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
+const NEXT_CERTIFICATE: &str = "next.crt";
+const NEXT_KEY: &str = "next.key";
 const TERMS: &str = "terms.json";
 
 /// All that is known of our certificates.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Store {
-    /// The authority that signs.
+    /// The authority of what was issued last.
     pub newest: Authority,
     /// Earlier ones, still trusted, newest first.
     pub older: Vec<Authority>,
-    /// The newest authority's key. An older one has signed all that it ever will.
-    pub key: PrivateKey,
     /// What the admission server shows.
     pub serving: Serving,
+    /// Since when it has shown it.
+    pub shown: Timestamp,
+    /// What it shows as soon as the newest authority is trusted, which has signed it.
+    pub next: Option<Serving>,
 }
 
 /// Why a Secret's data is no store; it is then made anew.
@@ -62,6 +68,11 @@ pub enum Unusable {
 struct Terms {
     authorities: Vec<AuthorityTerm>,
     serving: ServingTerm,
+    /// Earlier versions showed what they had issued at once.
+    #[serde(default)]
+    shown: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<ServingTerm>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -86,13 +97,13 @@ impl Store {
         now: Timestamp,
         lifetimes: &Lifetimes,
     ) -> Result<Self, rcgen::Error> {
-        let (newest, key) = issue::authority(now, lifetimes)?;
-        let serving = issue::serving((&newest, &key), names, now, lifetimes)?;
+        let (newest, serving) = issue::issue(names, now, lifetimes)?;
         Ok(Self {
             newest,
             older: Vec::new(),
-            key,
             serving,
+            shown: now,
+            next: None,
         })
     }
 
@@ -105,19 +116,23 @@ impl Store {
         lifetimes: &Lifetimes,
     ) -> Result<Self, rcgen::Error> {
         Ok(match step {
-            Step::PublishAuthority => {
-                let (newest, key) = issue::authority(now, lifetimes)?;
-                let older = [vec![self.newest], self.older].concat();
+            Step::IssueNext => {
+                let (newest, next) = issue::issue(names, now, lifetimes)?;
                 Self {
                     newest,
-                    older,
-                    key,
-                    serving: self.serving,
+                    older: [vec![self.newest], self.older].concat(),
+                    next: Some(next),
+                    ..self
                 }
             }
-            Step::IssueServing => Self {
-                serving: issue::serving((&self.newest, &self.key), names, now, lifetimes)?,
-                ..self
+            Step::ShowNext => match self.next {
+                Some(next) => Self {
+                    serving: next,
+                    shown: now,
+                    next: None,
+                    ..self
+                },
+                None => self,
             },
             Step::DropOldAuthorities => Self {
                 older: Vec::new(),
@@ -136,19 +151,21 @@ impl Store {
 
     /// How long the admission server's certificate is good: it and the authority that signed it.
     pub fn served(&self) -> Term {
+        self.good_for(&self.serving)
+    }
+
+    /// How long a certificate is good: it and the authority that signed it.
+    pub(super) fn good_for(&self, serving: &Serving) -> Term {
         let Serving {
             authority, term, ..
-        } = &self.serving;
+        } = serving;
         let signer = self.authorities().find(|it| it.name == *authority);
         signer.map_or(*term, |it| term.and(it.term))
     }
 
     /// What the admission server shows, ready for TLS.
     pub fn certified_key(&self) -> Result<CertifiedKey, Unusable> {
-        let Serving {
-            certificate, key, ..
-        } = &self.serving;
-        pair(CERTIFICATE, certificate, key)
+        self.serving.pair(CERTIFICATE)
     }
 
     /// The Secret's data.
@@ -161,22 +178,23 @@ impl Store {
                     term: it.term,
                 })
                 .collect(),
-            serving: ServingTerm {
-                authority: self.serving.authority.clone(),
-                term: self.serving.term,
-                names: self.serving.names.clone(),
-            },
+            serving: ServingTerm::of(&self.serving),
+            shown: Some(self.shown),
+            next: self.next.as_ref().map(ServingTerm::of),
         };
         let terms = serde_json::to_string(&terms).expect("dates and names are JSON");
-        [
+        let mut data = vec![
             (AUTHORITIES, self.bundle()),
-            (AUTHORITY_KEY, self.key.0.clone()),
             (CERTIFICATE, self.serving.certificate.clone()),
             (KEY, self.serving.key.0.clone()),
             (TERMS, terms),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into()
+        ];
+        if let Some(next) = &self.next {
+            data.push((NEXT_CERTIFICATE, next.certificate.clone()));
+            data.push((NEXT_KEY, next.key.0.clone()));
+        }
+        let data = data.into_iter();
+        data.map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// The store that a Secret's `data` keeps, if all of it belongs together: every key goes with
@@ -191,17 +209,22 @@ impl Store {
         if authorities.is_empty() {
             return Err(Unusable::Mismatch("there is no authority"));
         }
+        let serving = |terms: ServingTerm, certificate, key| {
+            Ok(Serving {
+                authority: terms.authority,
+                certificate: text(certificate)?.to_owned(),
+                key: PrivateKey(text(key)?.to_owned()),
+                term: terms.term,
+                names: terms.names,
+            })
+        };
+        let next = terms.next.map(|it| serving(it, NEXT_CERTIFICATE, NEXT_KEY));
         let store = Self {
             newest: authorities.remove(0),
             older: authorities,
-            key: PrivateKey(text(AUTHORITY_KEY)?.to_owned()),
-            serving: Serving {
-                authority: terms.serving.authority,
-                certificate: text(CERTIFICATE)?.to_owned(),
-                key: PrivateKey(text(KEY)?.to_owned()),
-                term: terms.serving.term,
-                names: terms.serving.names,
-            },
+            shown: terms.shown.unwrap_or(terms.serving.term.issued),
+            serving: serving(terms.serving, CERTIFICATE, KEY)?,
+            next: next.transpose()?,
         };
         store.check()?;
         Ok(store)
@@ -212,8 +235,6 @@ impl Store {
     }
 
     fn check(&self) -> Result<(), Unusable> {
-        pair(AUTHORITY_KEY, &self.newest.certificate, &self.key)?;
-        let shown = self.certified_key()?;
         let mut roots = RootCertStore::empty();
         for authority in self.authorities() {
             let certificate = CertificateDer::from_pem_slice(authority.certificate.as_bytes())
@@ -227,18 +248,44 @@ impl Store {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(|_| Unusable::Mismatch("no authority can be trusted"))?;
-        // At both ends of what its dates say, so that dates beside the certificate cannot lie about it.
-        // One that has ended meanwhile, or begins later, is not a broken store: it is renewed.
-        let Term { issued, until } = self.serving.term;
-        for name in &self.serving.names {
+        self.serving.check(CERTIFICATE, &verifier)?;
+        match &self.next {
+            Some(next) => next.check(NEXT_CERTIFICATE, &verifier),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ServingTerm {
+    fn of(serving: &Serving) -> Self {
+        Self {
+            authority: serving.authority.clone(),
+            term: serving.term,
+            names: serving.names.clone(),
+        }
+    }
+}
+
+impl Serving {
+    /// The certificate with the key that goes with it.
+    fn pair(&self, what: &'static str) -> Result<CertifiedKey, Unusable> {
+        pair(what, &self.certificate, &self.key)
+    }
+
+    /// At both ends of what its dates say, so that dates beside the certificate cannot lie about it. One that
+    /// has ended meanwhile, or begins later, is not a broken store: it is renewed.
+    fn check(&self, what: &'static str, verifier: &WebPkiServerVerifier) -> Result<(), Unusable> {
+        let pair = self.pair(what)?;
+        let Term { issued, until } = self.term;
+        for name in &self.names {
             let name = ServerName::try_from(name.as_str())
                 .map_err(|_| Unusable::Mismatch("a name is no host name and no address"))?;
             for second in [issued.as_second(), until.as_second().saturating_sub(1)] {
                 let second = std::time::Duration::from_secs(u64::try_from(second).unwrap_or(0));
                 let at = UnixTime::since_unix_epoch(second);
                 verifier
-                    .verify_server_cert(&shown.cert[0], &[], &name, &[], at)
-                    .map_err(|it| Unusable::Untrusted(CERTIFICATE, it))?;
+                    .verify_server_cert(&pair.cert[0], &[], &name, &[], at)
+                    .map_err(|it| Unusable::Untrusted(what, it))?;
             }
         }
         Ok(())

@@ -13,6 +13,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::*;
 
+mod clocks;
+
 const NAME: &str = "ecr-operator.ecr-operator-system.svc";
 
 fn names() -> BTreeSet<String> {
@@ -85,28 +87,65 @@ fn check(mut store: Store, until: SignedDuration, expect: &Expect) {
 fn two_years_of_steps_come_in_the_safe_order() {
     check(
         issued(),
-        days(730),
+        days(300),
         &expect![[r#"
-            60: IssueServing
-            120: IssueServing
-            180: IssueServing
-            240: IssueServing
-            243: PublishAuthority
-            243: IssueServing
-            244: DropOldAuthorities
-            303: IssueServing
-            363: IssueServing
-            423: IssueServing
-            483: IssueServing
-            486: PublishAuthority
-            486: IssueServing
-            487: DropOldAuthorities
-            546: IssueServing
-            606: IssueServing
-            666: IssueServing
-            726: IssueServing
+            60: IssueNext
+            60: ShowNext
+            61: DropOldAuthorities
+            120: IssueNext
+            120: ShowNext
+            121: DropOldAuthorities
+            180: IssueNext
+            180: ShowNext
+            181: DropOldAuthorities
+            240: IssueNext
+            240: ShowNext
+            241: DropOldAuthorities
         "#]],
     );
+}
+
+/// Whoever reads the Secret at any moment can sign nothing.
+#[test]
+fn no_private_key_of_an_authority_is_kept() {
+    let lifetimes = Lifetimes::default();
+    let mut store = issued();
+    for step in [Step::IssueNext, Step::ShowNext, Step::DropOldAuthorities] {
+        store = store.take(step, &names(), start(), &lifetimes).unwrap();
+        let data = store.data();
+        let keys = data.iter().filter(|it| it.1.contains("PRIVATE KEY"));
+        let keys: Vec<&str> = keys.map(|it| it.0.as_str()).collect();
+        let expected: &[&str] = match step {
+            Step::IssueNext => &["next.key", "tls.key"],
+            Step::ShowNext | Step::DropOldAuthorities | Step::Wait(_) => &["tls.key"],
+        };
+        assert_eq!(keys, expected, "{step:?}");
+        assert_eq!(Store::read(&bytes(&store)).unwrap(), store, "{step:?}");
+    }
+}
+
+/// As an earlier version wrote it between two steps: an authority of which nothing is signed.
+#[test]
+fn authority_that_has_signed_nothing_is_followed_by_another() {
+    let lifetimes = Lifetimes::default();
+    let half = issued().take(Step::IssueNext, &names(), start() + days(1), &lifetimes);
+    let half = Store {
+        next: None,
+        ..half.unwrap()
+    };
+    Store::read(&bytes(&half)).unwrap();
+    let later = start() + days(2);
+    let step = plan(&half, &names(), Some(start()), later, &lifetimes);
+    assert_eq!(step, Step::IssueNext);
+    let next = half
+        .clone()
+        .take(step, &names(), later, &lifetimes)
+        .unwrap();
+    handshake(&next.bundle(), &half.serving.certificate, later).unwrap();
+    assert!(matches!(
+        plan(&next, &names(), None, later, &lifetimes),
+        Step::Wait(_)
+    ));
 }
 
 #[test]
@@ -159,17 +198,9 @@ fn linger(
 #[test]
 fn the_certificate_is_not_switched_before_the_new_authority_was_seen_for_a_while() {
     let lifetimes = Lifetimes::default();
-    let now = start() + days(250);
-    let renewed = issued()
-        .take(
-            Step::IssueServing,
-            &names(),
-            start() + days(230),
-            &lifetimes,
-        )
-        .unwrap();
-    let store = renewed
-        .take(Step::PublishAuthority, &names(), now, &lifetimes)
+    let now = start() + days(60);
+    let store = issued()
+        .take(Step::IssueNext, &names(), now, &lifetimes)
         .unwrap();
     let at = |seen, now| plan(&store, &names(), seen, now, &lifetimes);
 
@@ -177,9 +208,15 @@ fn the_certificate_is_not_switched_before_the_new_authority_was_seen_for_a_while
     assert!(matches!(at(None, week), Step::Wait(_)));
     assert_eq!(at(Some(week), week), Step::Wait(week + lifetimes.settle));
     let settled = week + lifetimes.settle;
-    assert_eq!(at(Some(week), settled), Step::IssueServing);
+    assert_eq!(at(Some(week), settled), Step::ShowNext);
     // Nobody saw it, and the old certificate is about to end: an untrusted one is no worse.
-    assert_eq!(at(None, start() + days(319)), Step::IssueServing);
+    assert_eq!(at(None, start() + days(81)), Step::ShowNext);
+    // The old authority is dropped a day after the switch, however long that took.
+    let shown = store
+        .take(Step::ShowNext, &names(), settled, &lifetimes)
+        .unwrap();
+    let next = plan(&shown, &names(), Some(week), settled, &lifetimes);
+    assert_eq!(next, Step::Wait(settled + lifetimes.overlap));
 }
 
 #[test]
@@ -188,120 +225,39 @@ fn a_cluster_that_slept_for_years_heals_in_two_steps() {
     let now = start() + days(1000);
     let asleep = issued();
     let first = plan(&asleep, &names(), None, now, &lifetimes);
-    assert_eq!(first, Step::PublishAuthority);
+    assert_eq!(first, Step::IssueNext);
     let published = asleep.take(first, &names(), now, &lifetimes).unwrap();
     let second = plan(&published, &names(), None, now, &lifetimes);
-    assert_eq!(second, Step::IssueServing);
+    assert_eq!(second, Step::ShowNext);
     let healed = published.take(second, &names(), now, &lifetimes).unwrap();
     handshake(&healed.bundle(), &healed.serving.certificate, now).unwrap();
 }
 
-/// Both were issued while a clock was 70 days ahead.
+/// What was issued and never shown is too old as well.
 #[test]
-fn store_from_the_future_is_replaced_in_two_steps() {
+fn a_cluster_that_slept_in_a_renewal_issues_again() {
     let lifetimes = Lifetimes::default();
-    let now = start();
-    let future = Store::issue(&names(), now + days(70), &lifetimes).unwrap();
-    handshake(&future.bundle(), &future.serving.certificate, now).unwrap_err();
-    let first = plan(&future, &names(), Some(now), now, &lifetimes);
-    assert_eq!(first, Step::PublishAuthority);
-    let published = future.take(first, &names(), now, &lifetimes).unwrap();
-    let second = plan(&published, &names(), None, now, &lifetimes);
-    assert_eq!(
-        second,
-        Step::IssueServing,
-        "what is served is worth nothing, so nothing is waited for"
+    let asleep = issued().take(Step::IssueNext, &names(), start() + days(60), &lifetimes);
+    let step = plan(
+        &asleep.unwrap(),
+        &names(),
+        None,
+        start() + days(1000),
+        &lifetimes,
     );
-    let healed = published.take(second, &names(), now, &lifetimes).unwrap();
-    handshake(&healed.bundle(), &healed.serving.certificate, now).unwrap();
-    let third = plan(&healed, &names(), Some(now), now, &lifetimes);
-    assert_eq!(third, Step::Wait(now + lifetimes.overlap));
-    Store::read(&bytes(&healed)).unwrap();
+    assert_eq!(step, Step::IssueNext);
 }
 
 #[test]
-fn serving_certificate_from_the_future_is_replaced_at_once() {
-    let lifetimes = Lifetimes::default();
-    let ahead = issued().take(Step::IssueServing, &names(), start() + days(70), &lifetimes);
-    let step = plan(&ahead.unwrap(), &names(), None, start(), &lifetimes);
-    assert_eq!(step, Step::IssueServing);
-}
-
-/// The next leader's clock may be late by what two clocks that agree with the API server's differ.
-#[test]
-fn certificates_of_a_clock_slightly_ahead_are_kept() {
-    let lifetimes = Lifetimes::default();
-    let late = start() - SignedDuration::from_mins(2);
-    let step = plan(&issued(), &names(), None, late, &lifetimes);
-    assert!(matches!(step, Step::Wait(_)), "{step:?}");
-    let later = late - SignedDuration::from_secs(1);
-    let step = plan(&issued(), &names(), None, later, &lifetimes);
-    assert_eq!(step, Step::PublishAuthority);
-}
-
-/// The authority is from the future, and what it has signed since is not.
-#[test]
-fn certificate_is_good_for_no_longer_than_its_authority() {
-    let lifetimes = Lifetimes::default();
-    let (now, ahead) = (start(), start() + days(70));
-    let future = Store::issue(&names(), ahead, &lifetimes).unwrap();
-    let signed = future
-        .take(Step::IssueServing, &names(), now, &lifetimes)
-        .unwrap();
-    assert_eq!(signed.served().issued, ahead);
-    let shown = shown(&signed).unwrap();
-    assert!(
-        shown
-            .defect(now)
-            .is_some_and(|it| it.contains("still to come"))
-    );
-    assert_eq!(shown.defect(ahead), None);
-}
-
-#[test]
-fn readiness_ends_at_both_ends_of_a_certificate() {
-    let shown = shown(&issued()).unwrap();
-    for (when, good) in [
-        (start() - days(1), false),
-        (start(), true),
-        (start() + days(80), true),
-        (start() + days(82), false),
-        (start() + days(91), false),
-    ] {
-        assert_eq!(shown.defect(when).is_none(), good, "{when}");
-    }
-}
-
-/// The dates beside a certificate say that it is good now; it is not.
-#[test]
-fn dates_that_contradict_their_certificate_are_unusable() {
-    let lifetimes = Lifetimes::default();
-    let mut lying = Store::issue(&names(), start() + days(70), &lifetimes).unwrap();
-    lying.serving.term.issued = start();
-    assert!(matches!(
-        Store::read(&bytes(&lying)),
-        Err(Unusable::Untrusted("tls.crt", _))
-    ));
-    for lie in [
-        |term: &mut Term| term.issued -= days(1),
-        |term: &mut Term| term.until += days(1),
-    ] {
-        let mut lying = issued();
-        lie(&mut lying.newest.term);
-        assert!(matches!(
-            Store::read(&bytes(&lying)),
-            Err(Unusable::Mismatch(_))
-        ));
-    }
-}
-
-#[test]
-fn another_name_is_served_at_once_by_the_same_authority() {
+fn another_name_is_served_at_once() {
     let lifetimes = Lifetimes::default();
     let more = BTreeSet::from([NAME.to_owned(), "127.0.0.1".to_owned()]);
-    let step = plan(&issued(), &more, None, start(), &lifetimes);
-    assert_eq!(step, Step::IssueServing);
-    let store = issued().take(step, &more, start(), &lifetimes).unwrap();
+    let mut store = issued();
+    for expected in [Step::IssueNext, Step::ShowNext] {
+        let step = plan(&store, &more, None, start(), &lifetimes);
+        assert_eq!(step, expected);
+        store = store.take(step, &more, start(), &lifetimes).unwrap();
+    }
     assert!(matches!(
         plan(&store, &more, None, start(), &lifetimes),
         Step::Wait(_)
@@ -315,21 +271,33 @@ fn a_store_is_read_back_as_it_was_written() {
     let one = issued();
     let two = one
         .clone()
-        .take(
-            Step::PublishAuthority,
-            &names(),
-            start() + days(250),
-            &lifetimes,
-        )
+        .take(Step::IssueNext, &names(), start() + days(60), &lifetimes)
         .unwrap();
     for store in [one, two] {
         assert_eq!(Store::read(&bytes(&store)).unwrap(), store);
     }
 }
 
+/// It had the authority's key, and did not say since when the certificate was shown.
+#[test]
+fn store_of_an_earlier_version_is_taken_over() {
+    let mut data = bytes(&issued());
+    data.insert("ca.key".to_owned(), b"a key".to_vec());
+    let mut terms: serde_json::Value = serde_json::from_slice(&data["terms.json"]).unwrap();
+    terms.as_object_mut().unwrap().remove("shown");
+    data.insert("terms.json".to_owned(), terms.to_string().into_bytes());
+    let read = Store::read(&data).unwrap();
+    assert_eq!((read.shown, read.next.as_ref()), (start(), None));
+    assert!(!read.data().contains_key("ca.key"));
+}
+
 #[test]
 fn data_that_does_not_belong_together_is_no_store() {
-    let (ours, other) = (bytes(&issued()), bytes(&issued()));
+    let renewing = || {
+        let renewing = issued().take(Step::IssueNext, &names(), start(), &Lifetimes::default());
+        bytes(&renewing.unwrap())
+    };
+    let (ours, other) = (renewing(), renewing());
     for key in ours.keys() {
         let mut missing = ours.clone();
         missing.remove(key);
