@@ -13,8 +13,11 @@ use serde_json::Value;
 const PAGE: &str = include_str!("../docs/security.md");
 const WRITES: [&str; 4] = ["create", "update", "patch", "delete"];
 
-/// The rules of one ServiceAccount, by where they hold.
-const RULES: [(&str, &str); 3] = [
+/// The rules of a ServiceAccount, by where they hold.
+type Rules<'a> = &'a [(&'a str, &'a str)];
+
+/// Of what leads.
+const CONTROLLER: Rules = &[
     (
         "the cluster",
         include_str!("../charts/ecr-operator/files/cluster-rules.yaml"),
@@ -29,16 +32,34 @@ const RULES: [(&str, &str); 3] = [
     ),
 ];
 
+/// Of what serves.
+const WEBHOOK: Rules = &[
+    (
+        "the cluster",
+        include_str!("../charts/ecr-operator/files/webhook-cluster-rules.yaml"),
+    ),
+    (
+        "its namespace",
+        include_str!("../charts/ecr-operator/files/webhook-namespace-rules.yaml"),
+    ),
+];
+
 type Policies = BTreeMap<String, ValidatingAdmissionPolicySpec>;
 
 #[test]
 fn tables_are_those_of_rules_policies_and_rights() {
     let policies: Policies = serde_saphyr::from_str(POLICIES).unwrap();
+    let (target, cluster) = (target(), "CLUSTER".parse().unwrap());
     let mut page = PAGE.to_owned();
     for (name, table) in [
-        ("ecr-operator", of_rules(&RULES, &policies)),
+        ("ecr-operator", of_rules(CONTROLLER, &policies)),
+        ("ecr-operator-webhook", of_rules(WEBHOOK, &policies)),
         ("policies", of_policies(&policies)),
-        ("aws", of_rights()),
+        (
+            "aws",
+            of_statements(&policy::permissions(&target, &cluster)),
+        ),
+        ("aws-listing", of_statements(&policy::listing(&target))),
     ] {
         page = with(&page, name, &table);
     }
@@ -56,7 +77,7 @@ fn with(page: &str, name: &str, table: &str) -> String {
     format!("{before}{begin}\n{table}\n{end}{after}")
 }
 
-fn of_rules(rules: &[(&str, &str)], policies: &Policies) -> String {
+fn of_rules(rules: Rules<'_>, policies: &Policies) -> String {
     let mut table = "| in | may | on | limited by policy |\n|---|---|---|---|\n".to_owned();
     for (place, text) in rules {
         let rules: Vec<PolicyRule> = serde_saphyr::from_str(text).unwrap();
@@ -122,9 +143,9 @@ fn of_policies(policies: &Policies) -> String {
     table
 }
 
-/// The role in an account whose environment uses everything that there is.
-fn of_rights() -> String {
-    let target = Target {
+/// The account of an environment that uses everything that there is.
+fn target() -> Target {
+    Target {
         partition: "aws",
         account: "111111111111".parse().unwrap(),
         external_id: None,
@@ -136,8 +157,10 @@ fn of_rights() -> String {
             Part::Registry,
         ]
         .into(),
-    };
-    let policy = policy::permissions(&target, &"CLUSTER".parse().unwrap());
+    }
+}
+
+fn of_statements(policy: &Value) -> String {
     let mut table = "| statement | | actions | only where |\n|---|---|---|---|\n".to_owned();
     for statement in policy["Statement"].as_array().unwrap() {
         let text = |field: &str| statement[field].as_str().unwrap_or_default();

@@ -41,6 +41,13 @@ struct Thief {
 }
 
 impl Thief {
+    /// Steals the token of what leads, when the policies are in force.
+    async fn of_leader(purpose: &str) -> Self {
+        let it = Self::of(rights::NAME, purpose).await;
+        it.wait_for_policies().await;
+        it
+    }
+
     /// Steals the token of this service account of a new installation.
     async fn of(account: &str, purpose: &str) -> Self {
         let admin = crds::installed().await;
@@ -57,7 +64,6 @@ impl Thief {
             admin,
         };
         it.declare().await;
-        it.wait_for_policies().await;
         it
     }
 
@@ -235,8 +241,31 @@ const NOT_GRANTED: &[&str] = &[
 
 #[tokio::test]
 async fn stolen_token_is_rejected_by_the_rules() {
-    let thief = Thief::of(rights::NAME, "token-rules").await;
+    let thief = Thief::of_leader("token-rules").await;
     for request in NOT_GRANTED {
+        let (method, path) = request.split_once(' ').unwrap();
+        let body = json!({"metadata": {"name": "mine"}});
+        thief
+            .is_rejected("cannot", attempt(method, path, body))
+            .await;
+    }
+    thief.end().await;
+}
+
+/// What serves writes nothing: what the policies hold is not granted to it at all.
+#[tokio::test]
+async fn token_of_what_serves_writes_nothing() {
+    let thief = Thief::of(rights::WEBHOOK, "token-serves").await;
+    let more = [
+        "PATCH /apis/ecr-operator.dev/v1alpha1/namespaces/HOME/imagerepositories/api",
+        "PATCH /apis/ecr-operator.dev/v1alpha1/namespaces/HOME/imagerepositories/api/status",
+        "PATCH /apis/ecr-operator.dev/v1alpha1/environmentaccounts/HOME",
+        "PUT /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/ecr-operator",
+        "PUT /apis/coordination.k8s.io/v1/namespaces/HOME/leases/ecr-operator",
+        "PUT /api/v1/namespaces/HOME/secrets/ecr-operator-webhook",
+        "POST /api/v1/namespaces/HOME-probe/pods",
+    ];
+    for request in NOT_GRANTED.iter().chain(&more) {
         let (method, path) = request.split_once(' ').unwrap();
         let body = json!({"metadata": {"name": "mine"}});
         thief
@@ -248,7 +277,7 @@ async fn stolen_token_is_rejected_by_the_rules() {
 
 #[tokio::test]
 async fn stolen_token_is_rejected_by_the_policies() {
-    let thief = Thief::of(rights::NAME, "token-policies").await;
+    let thief = Thief::of_leader("token-policies").await;
     let (repository, environment) = ("imagerepositories/api", "environmentaccounts/HOME");
     let deletes = json!({"spec": {"deletionPolicy": "Delete"}});
     let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "b"});
@@ -340,7 +369,7 @@ fn edits() -> Vec<(&'static str, usize, Value)> {
 /// The most that a token could be worth: to be sent every Secret that is written.
 #[tokio::test]
 async fn stolen_token_cannot_point_the_webhook_elsewhere() {
-    let thief = Thief::of(rights::NAME, "token-webhook").await;
+    let thief = Thief::of_leader("token-webhook").await;
     let webhooks = thief.webhooks();
     for (why, index, edit) in edits() {
         let mut edited = webhooks.clone();
@@ -358,7 +387,7 @@ async fn stolen_token_cannot_point_the_webhook_elsewhere() {
 /// What the operator does itself, and so what remains to whoever has its token.
 #[tokio::test]
 async fn operators_own_writes_go_through() {
-    let thief = Thief::of(rights::NAME, "token-own").await;
+    let thief = Thief::of_leader("token-own").await;
     let finalizers = |them: Value| {
         let body = json!({"metadata": {"finalizers": them}});
         patch("imagerepositories/api", body)
