@@ -10,6 +10,7 @@ use super::{DEV, PROD, REGION, STAGE};
 
 const HUB: &str = "pullthroughrules.ecr-operator.dev hub";
 const CACHED: &str = "hub/library/redis";
+const JOINS: &str = "hub/library/postgres";
 const INDEXED: &str = "shop/multi";
 const COLD: &str = "shop/cold";
 
@@ -29,6 +30,7 @@ async fn the_safety_catch_holds_in_caches_in_indexes_and_before_the_archive() {
 
     a_cache_comes_to_rest_while_a_policy_waits_below_it(&scene).await;
     what_pods_use_by_the_upstreams_name_is_kept_in_the_cache(&scene).await;
+    a_repository_that_joins_a_cache_asks_again(&scene).await;
     an_index_is_kept_while_a_pod_uses_an_image_of_it(&scene).await;
     what_pods_use_is_not_archived(&scene).await;
     what_would_leave_the_archive_for_good_is_over_budget_too(&scene).await;
@@ -97,7 +99,7 @@ async fn what_pods_use_by_the_upstreams_name_is_kept_in_the_cache(scene: &Scene)
     pod(scene, "queue", "redis:v1").await;
     scene.because(HUB, "ImageInUse").await;
     let since = scene.now();
-    approve(scene, POLICY).await;
+    approve(scene, POLICY, "1").await;
     scene.settles("v1 is in use", since, &[]).await;
     scene.because(HUB, "ImageInUse").await;
     let message = scene.message(HUB).await;
@@ -109,6 +111,24 @@ async fn what_pods_use_by_the_upstreams_name_is_kept_in_the_cache(scene: &Scene)
     let expected = ["dev hub/library/redis PutLifecyclePolicy"];
     scene.settles("nobody uses it", since, &expected).await;
     scene.ready(POLICY).await;
+}
+
+/// The approval is of what was there.
+async fn a_repository_that_joins_a_cache_asks_again(scene: &Scene) {
+    let since = scene.now();
+    let create = json!({"repositoryName": JOINS});
+    scene.by_hand(DEV, "CreateRepository", create).await;
+    push(scene, DEV, JOINS, 10).await;
+    scene.because(HUB, "LifecycleOverBudget").await;
+    let message = scene.message(HUB).await;
+    assert!(message.contains(JOINS), "{message}");
+    let owner = ["dev hub/library/postgres TagResource"];
+    scene.settles("it is held", since, &owner).await;
+    let since = scene.now();
+    approve(scene, POLICY, "1").await;
+    scene.ready(HUB).await;
+    let expected = ["dev hub/library/postgres PutLifecyclePolicy"];
+    scene.settles("it is approved", since, &expected).await;
 }
 
 async fn an_index_is_kept_while_a_pod_uses_an_image_of_it(scene: &Scene) {
@@ -264,7 +284,7 @@ async fn what_would_leave_the_archive_for_good_is_over_budget_too(scene: &Scene)
     assert!(message.contains(counts), "{message}");
     let of_it = scene.writes(since);
     assert!(of_it.iter().all(|it| subject(it) != COLD), "{of_it:?}");
-    approve(scene, "lifecyclepolicies.ecr-operator.dev cold").await;
+    approve(scene, "lifecyclepolicies.ecr-operator.dev cold", "1").await;
     scene.ready(COLD).await;
     scene.wrote(since, PROD, "PutLifecyclePolicy").await;
 }

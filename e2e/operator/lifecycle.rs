@@ -1,5 +1,7 @@
 //! The safety catch: a lifecycle policy takes no more than it may, and nothing that pods use.
 
+use std::ops::RangeInclusive;
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -27,7 +29,7 @@ async fn a_lifecycle_policy_takes_no_more_than_it_may_and_nothing_in_use() {
     push(&scene, PROD, OBJECT, 3).await;
 
     what_is_over_budget_is_held_and_blocks_nothing_else(&scene).await;
-    approval_of_this_very_document_releases_it(&scene).await;
+    approval_releases_it(&scene).await;
     a_policy_in_force_that_would_take_an_image_in_use_is_told(&scene).await;
     no_approval_puts_a_policy_that_would_take_an_image_in_use(&scene).await;
     a_preview_of_somebody_else_is_waited_for(&scene).await;
@@ -38,7 +40,17 @@ async fn a_lifecycle_policy_takes_no_more_than_it_may_and_nothing_in_use() {
 
 /// Bare manifests, each pushed a second after the one before: `v1` is the oldest.
 pub(super) async fn push(scene: &Scene, account: &str, repository: &str, count: usize) {
-    for number in 1..=count {
+    push_each(scene, account, repository, 1..=count).await;
+}
+
+/// The same of these numbers.
+pub(super) async fn push_each(
+    scene: &Scene,
+    account: &str,
+    repository: &str,
+    numbers: RangeInclusive<usize>,
+) {
+    for number in numbers {
         scene
             .stage
             .emulator
@@ -65,12 +77,16 @@ pub(super) async fn push(scene: &Scene, account: &str, repository: &str, count: 
 
 /// The policy that keeps so many images.
 pub(super) async fn keep(scene: &Scene, images: usize, safety: Value) {
-    let rules = [json!({
+    policy(scene, "shrinking", &rules(images), safety).await;
+}
+
+/// The rules that keep so many images.
+pub(super) fn rules(images: usize) -> [Value; 1] {
+    [json!({
         "priority": 1,
         "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": images},
         "action": {"type": "expire"},
-    })];
-    policy(scene, "shrinking", &rules, safety).await;
+    })]
 }
 
 /// The policy of these rules.
@@ -84,7 +100,7 @@ pub(super) async fn policy(scene: &Scene, name: &str, rules: &[Value], safety: V
     scene.apply(&object.to_string()).await;
 }
 
-async fn shown(scene: &Scene, object: &str, path: &str) -> String {
+pub(super) async fn shown(scene: &Scene, object: &str, path: &str) -> String {
     let path = format!("--output=jsonpath={{{path}}}");
     scene.kubectl("get", object, &[&path]).await.unwrap()
 }
@@ -183,24 +199,25 @@ async fn nothing_moves_while_it_waits(scene: &Scene) {
     );
 }
 
-/// Approves of a policy's rules as they are now.
-pub(super) async fn approve(scene: &Scene, policy: &str) {
+/// Approves of a policy as it waits now, in so many places.
+pub(super) async fn approve(scene: &Scene, policy: &str, held: &str) {
     let generation = shown(scene, policy, ".metadata.generation").await;
     waits(scene, policy, ".status.observedGeneration", &generation).await;
+    waits(scene, policy, ".status.held", held).await;
     let hash = shown(scene, policy, ".status.hash").await;
     let approval = json!({"safety": {"approvedHash": hash}});
     scene.edit(policy, approval).await;
 }
 
-async fn approval_of_this_very_document_releases_it(scene: &Scene) {
+async fn approval_releases_it(scene: &Scene) {
     let since = scene.now();
     let other = json!({"safety": {"approvedHash": "0".repeat(64)}});
     scene.edit(POLICY, other).await;
     scene
-        .settles("another document is approved", since, &[])
+        .settles("something else is approved", since, &[])
         .await;
     let since = scene.now();
-    approve(scene, POLICY).await;
+    approve(scene, POLICY, "1").await;
     scene.ready(OBJECT).await;
     let expected = ["stage shop/ml PutLifecyclePolicy"];
     scene.settles("it is approved", since, &expected).await;
@@ -225,9 +242,9 @@ async fn a_policy_in_force_that_would_take_an_image_in_use_is_told(scene: &Scene
 async fn no_approval_puts_a_policy_that_would_take_an_image_in_use(scene: &Scene) {
     let since = scene.now();
     keep(scene, 100, json!({"maxExpiringPercent": 10})).await;
-    approve(scene, POLICY).await;
     let found = ".status.targets[?(@.environment==\"stage\")].record.lifecycle";
     waits(scene, OBJECT, &format!("{found}.expiring"), "212").await;
+    approve(scene, POLICY, "1").await;
     scene.because(OBJECT, "ImageInUse").await;
     let second_page = |it: &ecr_operator::emulator::Entry| {
         it.operation == "GetLifecyclePolicyPreview" && !it.parameters["nextToken"].is_null()

@@ -4,6 +4,7 @@
 
 use crate::PATIENCE;
 
+mod approvals;
 mod caches;
 mod caught;
 mod clusters;

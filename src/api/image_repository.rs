@@ -292,7 +292,7 @@ pub struct LifecycleRecord {
     /// The LifecyclePolicy.
     #[schemars(length(max = 253))]
     pub policy: String,
-    /// The hash of its document, as the policy's status.hash.
+    /// The hash of its document, as the policy's status.documentHash.
     #[schemars(length(max = 64))]
     pub hash: String,
     /// Images in the repository, archived ones too; 0 where none would be taken.
@@ -312,6 +312,14 @@ pub struct LifecycleRecord {
     /// until that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<i64>,
+    /// How many images an approval lets expire here at most: what was seen to expire and a tenth of it, at
+    /// least ten more. It is part of the policy's status.hash. Absent where the budget was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_approve: Option<i64>,
+    /// How many images a person has approved to expire here at most, by rules of this hash. More ask
+    /// again. Absent: none was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<i64>,
 }
 
 /// A document that hangs on a repository.

@@ -86,8 +86,10 @@ pub struct LifecycleSafety {
     /// off as well, and they stay off until this spec is edited. Default: Warn.
     #[serde(default)]
     pub protect_in_use: ProtectInUse,
-    /// The value of status.hash, to approve of these very rules whatever would expire. Edited rules
-    /// have another hash. Default: none approved.
+    /// The value of status.hash, to approve of these rules in the repositories where they are held for
+    /// their budget, for as many images as record.lifecycle.toApprove of each says. A repository that
+    /// joins, more images and edited rules have another hash: they are held and ask again. What is in
+    /// force already stays in force. Default: nothing approved.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9a-f]{64})?$')")
@@ -288,10 +290,15 @@ pub struct LifecyclePolicyStatus {
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map",
         "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// SHA-256 of the document in the one form in which it is sent to ECR.
+    /// What spec.safety.approvedHash approves: SHA-256 of the document, of the repositories that are over
+    /// budget, and of how many images may expire in each. Where there is none it equals documentHash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 71))]
     pub hash: Option<String>,
+    /// SHA-256 of the document in the one form in which it is sent to ECR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub document_hash: Option<String>,
     /// How many ImageRepositories it applies to, by their own reference or an environment's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repositories: Option<i64>,

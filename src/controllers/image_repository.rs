@@ -149,9 +149,15 @@ async fn settle_target(
 /// again from one targeted read before it changes anything, since lists lag behind, and the API server
 /// is asked whether the object still says so, since watches do; a creation needs neither, because ECR
 /// itself refuses a second repository of the name.
-async fn settle(object: &ImageRepository, cx: &Context, target: Target) -> Result<Settled, Stop> {
+async fn settle(
+    object: &ImageRepository,
+    cx: &Context,
+    mut target: Target,
+) -> Result<Settled, Stop> {
     let registry = cx.registry(&target.environment, &target.registry).await?;
     let registry = registry.at(priority(object, &target));
+    let arn = target.arn();
+    cx.approvals.grant(&arn, &mut target.desired);
     let mut settled = settle_in(cx, &registry, object, target).await?;
     if settled.refusals.is_empty() {
         let missing = replica::missing(&registry, &settled.target).await;

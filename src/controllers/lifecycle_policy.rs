@@ -12,11 +12,13 @@ use crate::api::conditions::Reason;
 use crate::api::lifecycle_policy::LifecyclePolicyStatus;
 use crate::desired;
 
+pub mod approvals;
 pub mod findings;
 pub mod looks;
 pub mod released;
 pub mod tally;
 
+use approvals::Approvals;
 use tally::Tally;
 
 impl Reconcile for LifecyclePolicy {
@@ -37,8 +39,10 @@ impl Reconcile for LifecyclePolicy {
         let before = self.status.clone().unwrap_or_default();
         let tallies = cx.tallies.load_full();
         let tally = tallies.as_deref().and_then(|it| it.get(&self.name_any()));
+        let hashes = document.as_ref().ok();
+        let hashes = hashes.map(|it| Hashes::of(self, it.hash(), &cx.approvals));
         let verdict = match &document {
-            Ok(_) => judge(tally),
+            Ok(_) => judge(&self.name_any(), hashes.as_ref(), tally),
             Err(stopped) => Verdict::of_stopped("spec", stopped),
         };
         let summary = Summary::of(&[verdict]).saying("the rules are valid".to_owned());
@@ -47,7 +51,8 @@ impl Reconcile for LifecyclePolicy {
         let status = LifecyclePolicyStatus {
             observed_generation: self.metadata.generation,
             conditions,
-            hash: document.ok().map(|it| it.hash()),
+            hash: hashes.as_ref().map(|it| it.approval.clone()),
+            document_hash: hashes.map(|it| it.document),
             repositories: i64::try_from(used).ok(),
             ..totals(before, tallies.is_some(), tally)
         };
@@ -55,8 +60,31 @@ impl Reconcile for LifecyclePolicy {
     }
 }
 
+/// What a policy shows of its document.
+struct Hashes {
+    document: String,
+    /// What a person writes to approve of it where it waits.
+    approval: String,
+}
+
+impl Hashes {
+    fn of(object: &LifecyclePolicy, document: String, approvals: &Approvals) -> Self {
+        // Nothing is added up yet: what was shown of the same document stays.
+        let shown = || {
+            let status = object.status.as_ref()?;
+            let hash = status.hash.clone()?;
+            (status.document_hash.as_ref() == Some(&document)).then_some(hash)
+        };
+        let approval = approvals.hash(&object.name_any(), &document);
+        Self {
+            approval: approval.or_else(shown).unwrap_or_else(|| document.clone()),
+            document,
+        }
+    }
+}
+
 /// Ready as far as it waits nowhere.
-fn judge(tally: Option<&Tally>) -> Verdict {
+fn judge(name: &str, hashes: Option<&Hashes>, tally: Option<&Tally>) -> Verdict {
     let (held, in_use) = tally.map_or((0, 0), |it| (it.held, it.in_use));
     if in_use > 0 {
         let message = format!(
@@ -66,9 +94,12 @@ fn judge(tally: Option<&Tally>) -> Verdict {
         return Verdict::stopped("policy", Reason::ImageInUse, &message);
     }
     if held > 0 {
+        let hash = hashes.map_or("", |it| &it.approval);
         let message = format!(
-            "it would expire more than its budget in {held} places, and is not put there; to \
-             approve, copy status.hash into spec.safety.approvedHash"
+            "it would expire more than its budget in {held} places, and is not put there; status.worst and \
+             the ImageRepositories say how much. To approve of these places and counts: kubectl patch \
+             lifecyclepolicy {name} --type=merge \
+             --patch='{{\"spec\":{{\"safety\":{{\"approvedHash\":\"{hash}\"}}}}}}'"
         );
         return Verdict::stopped("policy", Reason::LifecycleOverBudget, &message);
     }

@@ -61,6 +61,8 @@ pub struct Context {
     pub usage: Arc<usage::Known>,
     /// What each lifecycle policy comes to in all repositories; `None`: not added up yet.
     pub tallies: Arc<ArcSwapOption<lifecycle_policy::tally::Tallies>>,
+    /// What may be approved of each lifecycle policy, and what is.
+    pub approvals: Arc<lifecycle_policy::approvals::Approvals>,
     /// What looks at lifecycle policies have come to beside what status shows.
     pub findings: Arc<lifecycle_policy::findings::Findings>,
     /// Who is to be reconciled next.

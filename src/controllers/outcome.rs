@@ -154,10 +154,14 @@ pub fn of_held(because: &Because, desired: &Desired) -> (Reason, Cure, Retry, St
             let message = format!("{policy} waits until it is known which images pods use");
             (Reason::Progressing, Cure::Time, Retry::BackingOff, message)
         }
-        Because::OverBudget { counts, budget } => {
+        Because::OverBudget {
+            counts,
+            budget,
+            ask,
+        } => {
             let message = format!(
-                "{policy} is not put: it {counts}, and may expire {budget} at most; to approve, \
-                 copy its status.hash into its spec.safety.approvedHash"
+                "{policy} is not put: it {counts}, and may expire {budget} at most; to approve up to \
+                 {ask} here, copy its status.hash into its spec.safety.approvedHash"
             );
             let reason = Reason::LifecycleOverBudget;
             (reason, Cure::Person, Retry::Patiently, message)

@@ -50,6 +50,7 @@ pub(super) fn safety(
     let record = record.filter(|it| it.hash == document.hash());
     let revision = object.metadata.generation.unwrap_or_default();
     let not_negative = |number: i64| u32::try_from(number).unwrap_or_default();
+    let count = |number: Option<i64>| number.and_then(|it| usize::try_from(it).ok());
     Safety {
         policy: object.name_any(),
         revision,
@@ -61,7 +62,9 @@ pub(super) fn safety(
             wire::ProtectInUse::Warn => Protect::Warn,
             wire::ProtectInUse::Suspend => Protect::Suspend,
         },
-        approved: (!approved_hash.is_empty()).then(|| approved_hash.clone()),
+        approval: (!approved_hash.is_empty()).then(|| approved_hash.clone()),
+        approved: record.as_ref().and_then(|it| count(it.approved)),
+        asked: record.as_ref().and_then(|it| count(it.to_approve)),
         suspended: record.as_ref().and_then(|it| it.suspended) == Some(revision),
         found: record.and_then(|it| it.in_use).map(InUse),
     }

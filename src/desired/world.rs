@@ -208,7 +208,7 @@ impl World {
     }
 
     /// The document of the lifecycle policy of this name; `None`: there is none.
-    pub(super) fn document(&self, name: &str) -> Option<&Result<Document, Stopped>> {
+    pub fn document(&self, name: &str) -> Option<&Result<Document, Stopped>> {
         self.documents.get(name)
     }
 

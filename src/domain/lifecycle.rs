@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::json;
 
+pub mod approval;
 mod canonical;
 mod check;
 pub mod safety;
@@ -162,7 +163,7 @@ impl Document {
         self.unknown
     }
 
-    /// SHA-256 of the canonical text, in hexadecimal: what `spec.safety.approvedHash` approves.
+    /// SHA-256 of the canonical text, in hexadecimal.
     pub fn hash(&self) -> String {
         json::sha256(&self.text)
     }

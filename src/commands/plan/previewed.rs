@@ -32,6 +32,8 @@ pub(super) fn of(object: &ImageRepository, target: &Target) -> Option<Previewed>
         held: _,
         in_use,
         suspended: _,
+        to_approve: _,
+        approved: _,
     } = record;
     let count = |number: i64| usize::try_from(number).unwrap_or_default();
     (*hash == document.hash()).then(|| Previewed {
@@ -47,11 +49,11 @@ pub(super) fn of(object: &ImageRepository, target: &Target) -> Option<Previewed>
 /// The plan with its lifecycle policy held, if it was when it was last previewed. One that was not is
 /// previewed again before it is put.
 pub(super) fn hold(plan: Plan, safety: &Safety, previewed: Option<&Previewed>) -> Plan {
-    let (Some(document), Some(previewed)) = (plan.to_preview(), previewed) else {
+    let (Some(_), Some(previewed)) = (plan.to_preview(), previewed) else {
         return plan;
     };
     let Previewed { counts, in_use } = previewed;
-    match recall(document, (*counts, in_use.clone()), safety) {
+    match recall(*counts, in_use.clone(), safety) {
         Verdict::Safe => plan,
         verdict @ (Verdict::OverBudget | Verdict::InUse(_)) => {
             plan.judged(&verdict, *counts, safety)
@@ -61,8 +63,8 @@ pub(super) fn hold(plan: Plan, safety: &Safety, previewed: Option<&Previewed>) -
 
 /// What becomes of a lifecycle policy that nobody has previewed yet.
 pub(super) fn to_be(safety: &Safety) -> String {
-    let approved = match safety.approved {
-        Some(_) => ", unless spec.safety.approvedHash is of these rules",
+    let approved = match safety.approval {
+        Some(_) => ", unless spec.safety.approvedHash covers it",
         None => "",
     };
     let Budget { percent, images } = safety.budget;

@@ -241,6 +241,7 @@ async fn context(args: &Args, client: &Client, recorder: Recorder, settings: Set
         ))),
         usage: Arc::new(usage::Known::counting(meters.inputs.pods.clone())),
         tallies: Arc::new(ArcSwapOption::empty()),
+        approvals: Arc::default(),
         findings: Arc::default(),
         wakes: Wakes::default(),
         checks: Arc::new(Checks::default()),

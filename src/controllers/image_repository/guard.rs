@@ -157,6 +157,7 @@ pub(super) fn record(
         policy,
         revision,
         found,
+        approved,
         ..
     } = &target.desired.safety;
     let hash = document.hash();
@@ -176,6 +177,10 @@ pub(super) fn record(
             )
         },
     );
+    let ask = match (counts, because) {
+        (Some(counts), Some(_)) => target.desired.safety.ask(counts).map(number),
+        (Some(_), None) | (None, _) => before.to_approve,
+    };
     let in_use = match because {
         Some(
             Because::InUse(in_use) | Because::Suspending(in_use) | Because::Suspended(Some(in_use)),
@@ -197,6 +202,8 @@ pub(super) fn record(
         held: because.is_some(),
         in_use: in_use.map(|it| crate::controllers::condition::shortened(&it.0)),
         suspended: suspended.then_some(*revision),
+        to_approve: ask,
+        approved: approved.map(number),
     })
 }
 

@@ -38,11 +38,35 @@ struct Found {
     waiting: BTreeMap<Place, Waiting>,
 }
 
+/// What a look has come to.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Why the policy waits.
+    pub because: Because,
+    /// The most images that an approval would let expire; `None`: the budget allows it.
+    pub ask: Option<usize>,
+    /// How long that is believed, whatever was asked.
+    pub patience: Duration,
+}
+
+/// What a repository asks a person for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ask {
+    /// The name of the policy.
+    pub policy: String,
+    /// The hash of its document.
+    pub document: String,
+    /// The repository.
+    pub arn: String,
+    /// The most images that would be let expire.
+    pub most: usize,
+}
+
 /// A policy that waits.
 #[derive(Debug)]
 struct Waiting {
     asked: Asked,
-    because: Because,
+    found: Finding,
     /// `None`: for good.
     until: Option<Instant>,
 }
@@ -63,13 +87,13 @@ impl Findings {
         self.found().suspects.remove(place);
     }
 
-    /// Keeps why a policy waits. After `patience` it is looked at again, whatever was asked.
-    pub fn waits(&self, place: Place, asked: Asked, because: Because, patience: Duration) {
+    /// Keeps why a policy waits. When its patience is over it is looked at again, whatever was asked.
+    pub fn waits(&self, place: Place, asked: Asked, found: Finding) {
         let now = Instant::now();
         let waiting = Waiting {
             asked,
-            because,
-            until: now.checked_add(patience),
+            until: now.checked_add(found.patience),
+            found,
         };
         let mut found = self.found();
         found.waiting.retain(|_, it| it.holds(now)); // some of them are nobody's any more
@@ -81,7 +105,22 @@ impl Findings {
         let found = self.found();
         let waiting = found.waiting.get(place)?;
         let holds = waiting.asked == *asked && waiting.holds(Instant::now());
-        holds.then(|| waiting.because.clone())
+        holds.then(|| waiting.found.because.clone())
+    }
+
+    /// What the repositories whose policy waits ask for, as far as that still holds.
+    pub fn asks(&self) -> Vec<Ask> {
+        let (found, now) = (self.found(), Instant::now());
+        let waiting = found.waiting.iter().filter(|(_, it)| it.holds(now));
+        let asks = waiting.filter_map(|((registry, name), it)| {
+            Some(Ask {
+                policy: it.asked.safety.policy.clone(),
+                document: it.asked.document.hash(),
+                arn: registry.repository_arn(name),
+                most: it.found.ask?,
+            })
+        });
+        asks.collect()
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {

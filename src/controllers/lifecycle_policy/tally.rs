@@ -10,10 +10,12 @@ use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 use tokio::time::sleep;
 
+use super::approvals;
+use crate::api::image_repository::LifecycleRecord;
 use crate::api::lifecycle_policy::WorstRepository;
 use crate::api::{ImageRepository, PullThroughRule};
 use crate::controllers::Context;
-use crate::controllers::wakes::{Key, Kind};
+use crate::controllers::wakes::{Key, Kind, Wakes};
 
 /// How often it is added up: nothing is read for it but our own memory.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -45,9 +47,18 @@ pub async fn follow(
     rules: Store<PullThroughRule>,
 ) {
     loop {
-        let now = Arc::new(tallies(&repositories.state(), &rules.state()));
+        let (objects, of_caches) = (repositories.state(), rules.state());
+        let asks = approvals::asks(&objects, &cx.findings);
+        let world = cx.world.load_full();
+        let news = cx.approvals.update(&world, asks);
+        drop(world);
+        for policy in news.in_force {
+            wake_all(&cx.wakes, &policy, &objects, &of_caches);
+        }
+        let now = Arc::new(tallies(&objects, &of_caches));
         let before = cx.tallies.swap(Some(Arc::clone(&now)));
-        for policy in differing(before.as_deref(), &now) {
+        let differing = differing(before.as_deref(), &now);
+        for policy in differing.union(&news.offered).cloned() {
             cx.wakes.wake(Key {
                 kind: Kind::Lifecycle,
                 namespace: None,
@@ -59,6 +70,34 @@ pub async fn follow(
         cx.meters.lifecycle.in_use.set(sum(|it| it.in_use));
         sleep(PERIOD).await;
     }
+}
+
+/// Wakes everything that a policy applies to.
+fn wake_all(
+    wakes: &Wakes,
+    policy: &str,
+    objects: &[Arc<ImageRepository>],
+    rules: &[Arc<PullThroughRule>],
+) {
+    let names = |found: &LifecycleRecord| found.policy == policy;
+    let asks = |object: &&Arc<ImageRepository>| {
+        let targets = object.status.iter().flat_map(|it| &it.targets);
+        let mut records = targets.filter_map(|it| it.record.as_ref()?.lifecycle.as_ref());
+        records.any(names)
+    };
+    for object in objects.iter().filter(asks) {
+        wakes.wake(Key::of(Kind::Repository, &**object));
+    }
+    for rule in rules.iter().filter(|it| policy_of(it) == Some(policy)) {
+        wakes.wake(Key::of(Kind::Rule, &**rule));
+    }
+}
+
+/// The lifecycle policy of what a cache makes.
+fn policy_of(rule: &PullThroughRule) -> Option<&str> {
+    let template = rule.spec.repository_template.as_ref()?;
+    let policy = template.lifecycle_policy_ref.as_ref()?;
+    Some(&policy.name)
 }
 
 fn differing(before: Option<&Tallies>, now: &Tallies) -> BTreeSet<String> {
@@ -115,14 +154,13 @@ pub(super) fn tallies(objects: &[Arc<ImageRepository>], rules: &[Arc<PullThrough
 fn of_caches(rules: &[Arc<PullThroughRule>]) -> Tallies {
     let mut tallies = Tallies::new();
     for rule in rules {
-        let template = rule.spec.repository_template.as_ref();
-        let Some(policy) = template.and_then(|it| it.lifecycle_policy_ref.as_ref()) else {
+        let Some(policy) = policy_of(rule) else {
             continue;
         };
         let targets = rule.status.iter().flat_map(|it| &it.targets);
         let records = targets.filter_map(|it| it.record.as_ref()?.retrofit.as_ref());
         for found in records.filter(|it| it.held > 0) {
-            let tally = tallies.entry(policy.name.clone()).or_default();
+            let tally = tallies.entry(policy.to_owned()).or_default();
             tally.held += i64::from(found.held);
             tally.in_use += i64::from(found.in_use);
         }

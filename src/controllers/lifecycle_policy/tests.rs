@@ -136,12 +136,19 @@ fn a_policy_that_waits_somewhere_says_so_and_what_to_do() {
         in_use,
         ..Tally::default()
     };
+    let hashes = Hashes {
+        document: "1234".to_owned(),
+        approval: "5678".to_owned(),
+    };
+    let judge = |it: Option<&Tally>| judge("keep-30", Some(&hashes), it);
     let reason = |it: &Tally| judge(Some(it)).reason;
     assert_eq!(reason(&tally(0, 0)), Reason::Succeeded);
     assert_eq!(reason(&tally(2, 0)), Reason::LifecycleOverBudget);
     assert_eq!(reason(&tally(2, 1)), Reason::ImageInUse);
     assert_eq!(judge(None).reason, Reason::Succeeded);
-    assert!(judge(Some(&tally(2, 0))).message.contains("approvedHash"));
+    let message = judge(Some(&tally(2, 0))).message;
+    let patch = r#"lifecyclepolicy keep-30 --type=merge --patch='{"spec":{"safety":{"approvedHash":"5678"}}}'"#;
+    assert!(message.contains(patch), "{message}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::api::pull_through_rule::RetrofitRecord;
 use crate::controllers::Context;
 use crate::controllers::condition::Verdict;
 use crate::controllers::image_repository::guard;
-use crate::controllers::lifecycle_policy::findings::{Asked, Place};
+use crate::controllers::lifecycle_policy::findings::{Asked, Finding, Place};
 use crate::controllers::outcome::{self, Cure, Retry};
 use crate::desired::CacheTarget;
 use crate::domain::RepositoryName;
@@ -133,19 +133,22 @@ async fn settle_one(
     if let Ownership::Foreign(_) = desired.owner.judge(&observed.tags) {
         return Ok(End::NoneOfOurs);
     }
-    let repository = desired.repository(name);
+    let repository = approved(cx, (target, desired), name);
     let plan = repository::plan(&repository, Some(&observed));
     apply(registry, name, &plan.changes).await?;
     let done = plan.changes.len();
     let asked = asked(cx, (target, desired), name);
     let used = asked.as_ref().and_then(|it| it.used.as_ref());
-    let (plan, _) = guard::judged(registry, &repository, used, plan).await?;
+    let (plan, counts) = guard::judged(registry, &repository, used, plan).await?;
     apply(registry, name, &plan.changes[done..]).await?;
     if let (Some(held), Some(asked)) = (plan.held.first(), asked) {
         let (_, _, retry, _) = outcome::of_held(&held.because, &repository);
-        let patience = retry.bounds().map_or(Duration::MAX, |(_, longest)| longest);
-        let (place, because) = (place(target, name), held.because.clone());
-        cx.findings.waits(place, asked, because, patience);
+        let found = Finding {
+            because: held.because.clone(),
+            ask: counts.and_then(|it| repository.safety.ask(it)),
+            patience: retry.bounds().map_or(Duration::MAX, |(_, longest)| longest),
+        };
+        cx.findings.waits(place(target, name), asked, found);
         return Ok(End::Held(held.because.clone()));
     }
     Ok(if plan.refusals.is_empty() {
@@ -188,9 +191,21 @@ fn asked(
     let usage = cx.usage.load_full();
     Some(Asked {
         document: document.clone(),
-        safety: desired.safety.clone(),
+        safety: approved(cx, (target, desired), name).safety,
         used: usage.as_deref().map(|it| used(it, target, name)),
     })
+}
+
+/// What a cache's repository should be, with what the approval of its lifecycle policy grants it.
+fn approved(
+    cx: &Context,
+    (target, desired): (&CacheTarget, &Desired),
+    name: &RepositoryName,
+) -> repository::Desired {
+    let mut repository = desired.repository(name);
+    let arn = target.registry.repository_arn(name);
+    cx.approvals.grant(&arn, &mut repository);
+    repository
 }
 
 /// What pods use of a cache's repository: by its name there, and by the upstream's, which they keep

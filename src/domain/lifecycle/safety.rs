@@ -19,8 +19,12 @@ pub struct Safety {
     pub budget: Budget,
     /// What becomes of a policy in force that would take an image in use.
     pub protect: Protect,
-    /// The document that a person has approved, by its hash, whatever the budget.
-    pub approved: Option<String>,
+    /// What a person has written into the policy: the hash of an [`Offer`](super::approval::Offer).
+    pub approval: Option<String>,
+    /// The most images that a person has approved to expire in this repository.
+    pub approved: Option<usize>,
+    /// The most images that a person was asked about for this repository before.
+    pub asked: Option<usize>,
     /// The image in use that the policy, as it is in force, was last seen to take.
     pub found: Option<InUse>,
     /// It was taken off since it would have taken an image in use, and nobody has edited it since.
@@ -126,23 +130,18 @@ impl fmt::Display for InUse {
 }
 
 /// Whether a policy may be put: nothing that pods use may go, and no more than the budget allows
-/// unless a person approved of this very document.
+/// unless a person approved of so many here.
 pub fn judge(preview: &Preview, used: &Used, safety: &Safety) -> Verdict {
-    let found = (preview.counts(), in_use(preview, used));
-    recall(&preview.document, found, safety)
+    recall(preview.counts(), in_use(preview, used), safety)
 }
 
 /// The same of a preview of which only these are remembered: how much would be taken, and what of it
 /// is in use.
-pub fn recall(
-    document: &Document,
-    (counts, in_use): (Counts, Option<InUse>),
-    safety: &Safety,
-) -> Verdict {
+pub fn recall(counts: Counts, in_use: Option<InUse>, safety: &Safety) -> Verdict {
     if let Some(in_use) = in_use {
         return Verdict::InUse(in_use);
     }
-    let approved = safety.approved.as_deref() == Some(document.hash().as_str());
+    let approved = safety.approved.is_some_and(|most| counts.expiring <= most);
     if approved || safety.budget.allows(counts) {
         Verdict::Safe
     } else {
@@ -223,6 +222,21 @@ impl Preview {
             expiring: count(ActionType::Expire),
             transitioning: count(ActionType::Transition),
         }
+    }
+}
+
+impl Safety {
+    /// The most images that a person is asked to let expire here: what was seen and a tenth, and at least
+    /// ten more, so that an image that is pushed meanwhile does not ask again. `None`: the budget allows
+    /// it. What was asked before stays, as long as it is about as much.
+    pub fn ask(&self, counts: Counts) -> Option<usize> {
+        if self.budget.allows(counts) {
+            return None;
+        }
+        let Counts { expiring, .. } = counts;
+        let most = expiring + (expiring / 10).max(10);
+        let stays = |asked: &usize| expiring <= *asked && *asked <= 2 * most;
+        Some(self.asked.filter(stays).unwrap_or(most))
     }
 }
 

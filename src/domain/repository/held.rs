@@ -29,6 +29,8 @@ pub enum Because {
         counts: Counts,
         /// What it may take.
         budget: Budget,
+        /// The most images that an approval would let expire here.
+        ask: usize,
     },
     /// It would take an image that pods use.
     InUse(InUse),
@@ -93,6 +95,7 @@ impl Plan {
             Verdict::OverBudget => self.waiting(&Because::OverBudget {
                 counts,
                 budget: safety.budget,
+                ask: safety.ask(counts).unwrap_or(counts.expiring),
             }),
             Verdict::InUse(in_use) => self.waiting(&Because::InUse(in_use.clone())),
         }

@@ -9,13 +9,22 @@ fn place() -> Place {
     (registry, "hub/library/nginx".parse().unwrap())
 }
 
-fn asked(approved: Option<&str>, pods: &[&str]) -> Asked {
+fn found(because: Because, patience: Duration) -> Finding {
+    Finding {
+        because,
+        ask: Some(51),
+        patience,
+    }
+}
+
+fn asked(approval: Option<&str>, pods: &[&str]) -> Asked {
     let pods: Vec<Pod> = pods.iter().map(|it| pod(it)).collect();
     let (registry, name) = place();
     Asked {
         document: Document::parse(r#"{"rules":[]}"#).unwrap(),
         safety: Safety {
-            approved: approved.map(str::to_owned),
+            policy: "keep-30".to_owned(),
+            approval: approval.map(str::to_owned),
             ..Safety::default()
         },
         used: Some(Usage::of_pods(&pods).of(&registry, &name).clone()),
@@ -39,7 +48,21 @@ fn what_waits_is_not_looked_at_again_until_something_changes_or_patience_ends() 
     let findings = Findings::default();
     let first = asked(None, &["shop/web"]);
     assert_eq!(findings.why(&place(), &first), None);
-    findings.waits(place(), first.clone(), Because::NotPreviewed, PATIENCE);
+    let waits = |patience| {
+        findings.waits(
+            place(),
+            first.clone(),
+            found(Because::NotPreviewed, patience),
+        );
+    };
+    waits(PATIENCE);
+    let ask = Ask {
+        policy: "keep-30".to_owned(),
+        document: first.document.hash(),
+        arn: "arn:aws:ecr:eu-central-1:333333333333:repository/hub/library/nginx".to_owned(),
+        most: 51,
+    };
+    assert_eq!(findings.asks(), [ask]);
     assert_eq!(findings.why(&place(), &first), Some(Because::NotPreviewed));
     let other_pod = asked(None, &["shop/api"]);
     assert_eq!(findings.why(&place(), &other_pod), None);
@@ -47,10 +70,9 @@ fn what_waits_is_not_looked_at_again_until_something_changes_or_patience_ends() 
     assert_eq!(findings.why(&place(), &approved), None);
     let elsewhere = (place().0, "hub/library/redis".parse().unwrap());
     assert_eq!(findings.why(&elsewhere, &first), None);
-    let at_once = Duration::ZERO;
-    findings.waits(place(), first.clone(), Because::NotPreviewed, at_once);
+    waits(Duration::ZERO);
     assert_eq!(findings.why(&place(), &first), None);
-    let for_good = Duration::MAX;
-    findings.waits(place(), first.clone(), Because::NotPreviewed, for_good);
+    assert_eq!(findings.asks(), []);
+    waits(Duration::MAX);
     assert_eq!(findings.why(&place(), &first), Some(Because::NotPreviewed));
 }

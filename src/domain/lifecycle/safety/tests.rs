@@ -131,22 +131,50 @@ fn a_share_and_a_number_are_the_budget_and_above_either_a_person_approves() {
 }
 
 #[test]
-fn approval_is_of_this_document_and_of_no_image_in_use() {
-    let approving = |hash: &str| Safety {
-        approved: Some(hash.to_owned()),
+fn ask_is_what_was_seen_and_a_tenth_and_stays_while_it_is_about_as_much() {
+    let counts = |expiring| Counts {
+        images: 2000,
+        expiring,
+        transitioning: 0,
+    };
+    let asked = |asked, expiring| {
+        let safety = Safety {
+            asked,
+            ..budget(1, 500)
+        };
+        safety.ask(counts(expiring))
+    };
+    for (before, expiring, expected) in [
+        (None, 20, None), // the budget allows it
+        (None, 41, Some(51)),
+        (None, 400, Some(440)),
+        (Some(51), 45, Some(51)),
+        (Some(51), 51, Some(51)),
+        (Some(51), 52, Some(62)),
+        (Some(440), 210, Some(440)),
+        (Some(440), 190, Some(209)),
+        (Some(440), 20, None),
+    ] {
+        assert_eq!(asked(before, expiring), expected, "{before:?} {expiring}");
+    }
+}
+
+#[test]
+fn approval_is_of_so_many_images_and_of_no_image_in_use() {
+    let approving = |most: usize| Safety {
+        approved: Some(most),
         ..budget(0, 0)
     };
     let preview = preview(10, 0..5);
     let nothing = Used::default();
     let judged = |safety: &Safety, used: &Used| judge(&preview, used, safety);
-    assert_eq!(
-        judged(&approving(&document().hash()), &nothing),
-        Verdict::Safe
-    );
-    for other in ["", "0000", &document().hash()[..63]] {
-        assert_eq!(judged(&approving(other), &nothing), Verdict::OverBudget);
+    for enough in [5, 6] {
+        assert_eq!(judged(&approving(enough), &nothing), Verdict::Safe);
     }
-    let in_use = judged(&approving(&document().hash()), &of_digest(3));
+    for too_few in [0, 4] {
+        assert_eq!(judged(&approving(too_few), &nothing), Verdict::OverBudget);
+    }
+    let in_use = judged(&approving(10), &of_digest(3));
     assert!(matches!(in_use, Verdict::InUse(_)), "{in_use:?}");
 }
 
@@ -252,7 +280,7 @@ proptest! {
         let preview = preview(images, 0..expiring.min(images));
         let used = used(&names.iter().map(|it| format!("@{}", digest(*it))).collect::<Vec<_>>());
         let safety = Safety {
-            approved: approved.then(|| document().hash()),
+            approved: approved.then_some(images),
             ..budget(percent, 500)
         };
         let taken_in_use = names.iter().any(|it| *it < expiring.min(images));

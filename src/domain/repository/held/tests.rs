@@ -92,7 +92,7 @@ fn a_policy_waits_for_its_preview_and_nothing_else_waits_for_it() {
         &judged(&Verdict::OverBudget),
         &expect![[r#"
             PutImageScanningConfiguration
-            PutLifecyclePolicy held: OverBudget { counts: Counts { images: 10, expiring: 8, transitioning: 0 }, budget: Budget { percent: 20, images: 500 } }
+            PutLifecyclePolicy held: OverBudget { counts: Counts { images: 10, expiring: 8, transitioning: 0 }, budget: Budget { percent: 20, images: 500 }, ask: 18 }
             absent -> rules 1 sha256:6e2bd428"#]],
     );
     check(
