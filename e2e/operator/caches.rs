@@ -114,7 +114,8 @@ async fn what_the_cache_makes_is_as_the_template_says(scene: &Scene) {
     scene.by_hand(DEV, "BatchGetImage", pull).await;
     let made = scene.in_ecr(DEV, "hub/library/nginx").await;
     assert_eq!(made["mutability"], "MUTABLE_WITH_EXCLUSION");
-    assert_eq!(made["tags"], json!({"team": "platform"}));
+    let marked = json!({"team": "platform", "ecr-operator.dev/cache": "hub"});
+    assert_eq!(made["tags"], marked);
     assert_eq!(made["policy"]["Statement"][0]["Sid"], "EcrOperatorPull");
 }
 
@@ -124,6 +125,7 @@ async fn what_it_had_made_is_brought_in_line_and_nothing_else(scene: &Scene) {
     let before = futures::future::join_all(before).await;
     let since = scene.now();
     scene.edit(HUB, json!({"retrofit": "Enabled"})).await;
+    what_nothing_proves_to_be_the_caches_is_left_and_told(scene, since).await;
     scene
         .waits(
             HUB,
@@ -145,6 +147,7 @@ async fn what_it_had_made_is_brought_in_line_and_nothing_else(scene: &Scene) {
         made["tags"],
         json!({
             "team": "platform",
+            "ecr-operator.dev/cache": "hub",
             "ecr-operator.dev/cluster": "east",
             "ecr-operator.dev/object": "PullThroughRule/hub",
             "ecr-operator.dev/uid": "UID",
@@ -154,6 +157,25 @@ async fn what_it_had_made_is_brought_in_line_and_nothing_else(scene: &Scene) {
     let after = others.map(|it| scene.in_ecr(DEV, it));
     assert_eq!(futures::future::join_all(after).await, before);
     scene.is_quiet().await;
+}
+
+/// Below the prefix by its name alone, until a person says that the cache made it.
+async fn what_nothing_proves_to_be_the_caches_is_left_and_told(scene: &Scene, since: u64) {
+    let shown = "jsonpath={.status.targets[0].record.retrofit.unproven}=1";
+    scene.waits(HUB, shown).await;
+    let first = scene.target(HUB, "record.retrofit.unprovenFirst[0]").await;
+    assert_eq!(first, "hub/library/redis");
+    let message = scene.message(HUB).await;
+    assert!(message.contains("ecr-operator.dev/cache=hub"), "{message}");
+    let written = ["dev hub/library/nginx TagResource"];
+    scene
+        .settles("the other is brought in line", since, &written)
+        .await;
+    let mark = json!({
+        "resourceArn": format!("arn:aws:ecr:{REGION}:{DEV}:repository/hub/library/redis"),
+        "tags": [{"Key": "ecr-operator.dev/cache", "Value": "hub"}],
+    });
+    scene.by_hand(DEV, "TagResource", mark).await;
 }
 
 /// One pod uses two images that the cache can have and one that it cannot, with a budget of one.

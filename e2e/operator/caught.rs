@@ -19,7 +19,8 @@ async fn the_safety_catch_holds_in_caches_in_indexes_and_before_the_archive() {
     let scene = Scene::set("caught").await;
     scene.namespace("shop").await;
     for name in [CACHED, "hub/library/nginx"] {
-        let create = json!({"repositoryName": name});
+        let mark = json!([{"Key": "ecr-operator.dev/cache", "Value": "hub"}]);
+        let create = json!({"repositoryName": name, "tags": mark});
         scene.by_hand(DEV, "CreateRepository", create).await;
     }
     push(&scene, DEV, CACHED, 10).await;

@@ -24,6 +24,7 @@ mod newer;
 mod observing;
 mod ownership;
 mod permissions;
+mod poisoning;
 mod reach;
 mod records;
 mod registry;

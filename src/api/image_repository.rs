@@ -80,7 +80,8 @@ pub struct ImageRepositorySpec {
         extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = rules::environments())]
     pub environments: Vec<String>,
-    /// The repository's name in ECR, 2 to 256 characters. Immutable: ECR cannot rename. Default:
+    /// The repository's name in ECR, 2 to 256 characters. It may not lie below the prefix of an older
+    /// PullThroughRule of the same environment. Immutable: ECR cannot rename. Default:
     /// NAMESPACE/NAME of this object. Example: payments/api.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 256))]

@@ -117,8 +117,10 @@ pub struct PullThroughRuleSpec {
         .message("write a host, without https:// and path, like example.azurecr.io"))]
     pub upstream_registry_url: Option<String>,
     /// The beginning of the names that cached images get in ECR: 2 to 30 characters, or ROOT for none.
-    /// Immutable. Default by upstream: docker-hub, ghcr, quay, k8s, ecr-public, gitlab, azure, ecr or
-    /// chainguard.
+    /// No ImageRepository may lie below it in these environments: the older of the two objects stays
+    /// in force, and the younger is a Conflict. ROOT covers every name and stops none; an image is
+    /// not led to a repository that an ImageRepository asks for. Immutable. Default by upstream:
+    /// docker-hub, ghcr, quay, k8s, ecr-public, gitlab, azure, ecr or chainguard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 30))]
     #[x_kube(validation = rules::cache_prefix())]
@@ -157,11 +159,13 @@ pub struct PullThroughRuleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_template: Option<RepositoryTemplate>,
     /// Enabled also brings the repositories in line with repositoryTemplate that the cache has made
-    /// already: everything below ecrRepositoryPrefix that bears no owner tag and that no
-    /// ImageRepository asks for. They get this object's owner tags, a few at a time; what cannot be
-    /// changed (encryption) is counted. A lifecycle policy goes onto them under its safety rules only.
-    /// Needs repositoryTemplate and a prefix other than ROOT, which would cover every repository.
-    /// Disabled again leaves them as they are, owner tags included. Default: Disabled.
+    /// already: those below ecrRepositoryPrefix that bear the tag ecr-operator.dev/cache=PREFIX and no
+    /// tag of another owner. Our template gives that tag where it has tags; to others it can be given
+    /// by hand. What bears no such tag is left alone, and counted in status as unproven. They get this
+    /// object's owner tags, a few at a time; what cannot be changed (encryption) is counted. A lifecycle
+    /// policy goes onto them under its safety rules only. Needs repositoryTemplate and a prefix other
+    /// than ROOT, which would cover every repository. Disabled again leaves them as they are, owner
+    /// tags included. Default: Disabled.
     #[serde(default)]
     pub retrofit: Toggle,
     /// Images to bring into the cache before any pod asks for them. Default: none.

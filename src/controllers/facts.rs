@@ -24,11 +24,13 @@ use crate::domain::{Registry, RepositoryName};
 use crate::ecr;
 
 use known::{Failed, Failure, Known, Listed, Look, Repositories};
+use names::{Absent, Names};
 use report::Report;
 use sign_in::sign_in;
 
 mod known;
 mod metrics;
+mod names;
 mod report;
 mod sign_in;
 
@@ -39,10 +41,6 @@ pub use metrics::FactsGauge;
 const AT_ONCE: usize = 16;
 /// A replica is ready after its first round, so that one is short.
 const FIRST: Duration = Duration::from_secs(10);
-/// A registry of more repositories than this is looked at for new cached ones in every fifth round:
-/// the whole of it has to be listed for that.
-const MANY: usize = 1_000;
-
 /// How often images are listed, and for how long a list is believed.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
@@ -253,7 +251,11 @@ struct Looker<'r> {
 impl Looker<'_> {
     async fn list(&self) -> Result<Listed, Failure> {
         let handle = sign_in(self.cx, self.registry).await?;
-        let (names, absent) = self.names(&handle).await?;
+        let Names {
+            all: names,
+            absent,
+            origins,
+        } = self.names(&handle).await?;
         let looks = stream::iter(self.in_order(&names))
             .take_while(|_| ready(Instant::now() < self.until))
             .map(|name| {
@@ -277,52 +279,11 @@ impl Looker<'_> {
         let looks: Vec<Look> = looks.buffer_unordered(AT_ONCE).collect().await;
         match refusal(&looks) {
             Some(refused) => Err(refused),
-            None => Ok(Listed { names, looks }),
-        }
-    }
-
-    /// The repositories that rules lead to, and which of them are known not to be there. What a cache
-    /// has filled is only seen in a new list. Where there is none, what was known of before is looked at.
-    async fn names(
-        &self,
-        handle: &ecr::Registry,
-    ) -> Result<(BTreeSet<RepositoryName>, Option<Absent>), Failure> {
-        let Destinations {
-            repositories,
-            prefixes,
-        } = self.destinations;
-        let many = handle.snapshot().is_some_and(|it| it.len() > MANY);
-        let since = Instant::now();
-        let listed = match prefixes.is_empty() || (many && !self.known.rounds.is_multiple_of(5)) {
-            true => None,
-            false => Some(handle.refresh().await),
-        };
-        let is_cached = |it: &&RepositoryName| prefixes.iter().any(|prefix| prefix.covers(it));
-        match listed {
-            Some(Ok(present)) => {
-                let cached = present.keys().filter(is_cached).cloned();
-                let names = repositories.iter().cloned().chain(cached).collect();
-                let absent = repositories.iter().filter(|it| !present.contains_key(*it));
-                let absent = Absent {
-                    names: absent.cloned().collect(),
-                    since,
-                };
-                Ok((names, Some(absent)))
-            }
-            Some(Err(error)) => {
-                warn!(registry = %self.registry, %error, "its repositories could not be listed");
-                let cached = self.known.names().filter(is_cached);
-                let names: BTreeSet<_> = repositories.iter().chain(cached).cloned().collect();
-                match names.is_empty() {
-                    true => Err(Failure::of(&error)),
-                    false => Ok((names, None)),
-                }
-            }
-            None => {
-                let present = handle.snapshot().unwrap_or_default();
-                let cached = present.keys().chain(self.known.names()).filter(is_cached);
-                Ok((repositories.iter().chain(cached).cloned().collect(), None))
-            }
+            None => Ok(Listed {
+                names,
+                origins,
+                looks,
+            }),
         }
     }
 
@@ -341,13 +302,6 @@ impl Looker<'_> {
         let in_turn = (0..pairs).flat_map(|at| [used.get(at), others.get(at)]);
         in_turn.flatten().map(|it| (*it).clone()).collect()
     }
-}
-
-/// Repositories that a list of all did not have.
-struct Absent {
-    names: BTreeSet<RepositoryName>,
-    /// When the list began.
-    since: Instant,
 }
 
 /// The refusal of every look that there was time for; `None` where one was none.

@@ -41,8 +41,8 @@ struct Results {
     ends: Vec<End>,
     /// What became of all that no longer is.
     releases: BTreeMap<TargetKey, Release>,
-    /// Why claims of the object on old names are not in force.
-    contested: Vec<Stopped>,
+    /// What other objects have to do with it.
+    others: Others,
 }
 
 /// What was done to a target, and what is left to say about it.
@@ -58,6 +58,14 @@ pub(super) struct Settled {
     unreplicated: Option<replica::Unreplicated>,
     /// It had been made before, was gone, and was made again: it is empty now.
     made_again: bool,
+}
+
+/// What other objects have to do with it.
+struct Others {
+    /// Why claims of the object on old names are not in force.
+    contested: Vec<Stopped>,
+    /// The younger cache that it stops.
+    stops: Option<String>,
 }
 
 /// How letting go of one target ended.
@@ -84,7 +92,7 @@ impl Reconcile for ImageRepository {
             let done = release::deleted(self, cx).await;
             return done.of(self.resource_version());
         }
-        let (targets, contested) = wanted(self, &cx.world.load_full());
+        let (targets, others) = wanted(self, &cx.world.load_full());
         let before = match record::before(self, cx, &targets).await {
             Ok(before) => before,
             Err(error) => {
@@ -101,18 +109,22 @@ impl Reconcile for ImageRepository {
         let results = Results {
             ends,
             releases: releases.into_iter().collect(),
-            contested,
+            others,
         };
         let done = status::done(self, before.ledger, results, Timestamp::now());
         done.of(before.version)
     }
 }
 
-/// What the object asks for, and why claims of it on old names are not in force. Both at once, so that
+/// What the object asks for, and what other objects have to do with it. Both at once, so that
 /// nobody holds the world while calls wait for their turn: hundreds of them would keep as many of its
 /// versions in memory.
-fn wanted(object: &ImageRepository, world: &World) -> (Vec<Result<Target, Stopped>>, Vec<Stopped>) {
-    (desired::repository(object, world), contested(object, world))
+fn wanted(object: &ImageRepository, world: &World) -> (Vec<Result<Target, Stopped>>, Others) {
+    let others = Others {
+        contested: contested(object, world),
+        stops: desired::stopped_by_repository(object, world),
+    };
+    (desired::repository(object, world), others)
 }
 
 /// Why claims of this object on old names are not in force.

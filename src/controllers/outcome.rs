@@ -193,9 +193,9 @@ pub fn of_held(because: &Because, desired: &Desired) -> (Reason, Cure, Retry, St
 pub fn of_rule_refusal(refusal: &pull_through::Refusal) -> Reason {
     match refusal {
         pull_through::Refusal::Immutable { .. } => Reason::Immutable,
-        pull_through::Refusal::Overlap { .. }
-        | pull_through::Refusal::Claimed { .. }
-        | pull_through::Refusal::Foreign { .. } => Reason::Conflict,
+        pull_through::Refusal::Overlap { .. } | pull_through::Refusal::Foreign { .. } => {
+            Reason::Conflict
+        }
         pull_through::Refusal::TooManyRules => Reason::LimitExceeded,
         pull_through::Refusal::Missing(_) => Reason::Missing,
     }

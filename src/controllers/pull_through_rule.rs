@@ -18,6 +18,7 @@ use super::{Context, Stop, ledger, live};
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::{ObservedRecord, PullThroughRuleStatus};
 use crate::desired::{self, CacheTarget, Extent, Stopped};
+use crate::domain::origin::Created;
 use crate::domain::pull_through::{self, Change, Prefix};
 use crate::domain::repository::{Management, Setting};
 use crate::domain::template;
@@ -62,7 +63,7 @@ enum Outcome {
     /// A call failed.
     Failed(ecr::Error),
     /// All is as desired, or is only observed.
-    Settled(Found),
+    Settled(Box<Found>),
 }
 
 /// What was asked of a rule that is in place.
@@ -73,6 +74,8 @@ struct Found {
     prewarmed: Vec<String>,
     /// Why the upstream did not give one of them.
     missed: Option<String>,
+    /// When ECR created the rule that is there.
+    since: Option<Created>,
     /// The repositories that the cache had made already.
     retrofit: Option<retrofit::Turn>,
     /// What pods use.
@@ -127,7 +130,11 @@ async fn settle_all(
         cx.wakes.wake(Key::of(Kind::Rule, object));
     }
     let record::Before { ledger, version } = recorded;
-    let results = status::Results { ends, imports };
+    let results = status::Results {
+        ends,
+        imports,
+        stops: desired::stopped_by_rule(object, &world),
+    };
     Ok(status::done(object, ledger, results, now).of(version))
 }
 
@@ -192,7 +199,7 @@ async fn settle(cx: &Context, look: Look) -> Settled {
         Outcome::Refused
     } else {
         match carry_out(cx, &look).await {
-            Ok(found) => Outcome::Settled(found),
+            Ok(found) => Outcome::Settled(Box::new(found)),
             Err(error) => Outcome::Failed(error),
         }
     };
@@ -222,6 +229,7 @@ async fn carry_out(cx: &Context, look: &Look) -> Result<Found, ecr::Error> {
         validation: registry.validate(prefix).await?,
         prewarmed: Vec::new(),
         missed: None,
+        since: since(look).await?,
         retrofit: None,
         observed: None,
     };
@@ -234,6 +242,19 @@ async fn carry_out(cx: &Context, look: &Look) -> Result<Found, ecr::Error> {
         found.missed = prewarm(registry, target, &mut found.prewarmed).await?;
     }
     Ok(found)
+}
+
+/// When ECR created the rule: what is older below its prefix was not made by the cache.
+async fn since(look: &Look) -> Result<Option<Created>, ecr::Error> {
+    let prefix = &look.target.desired.rule.prefix;
+    let created = |rules: &BTreeMap<Prefix, _>| {
+        let rule: Option<&pull_through::Observed> = rules.get(prefix);
+        rule.and_then(|it| it.created)
+    };
+    if look.makes_the_rule() {
+        return Ok(created(&look.registry.rules().await?));
+    }
+    Ok(created(&look.rules))
 }
 
 /// Fetches each listed tag that the cache does not have, up to the first that the upstream does not

@@ -14,8 +14,10 @@ use tracing::debug;
 
 use super::stores::{Stores, wish};
 use super::wakes::{Key, Kind, Wakes};
-use crate::desired::{Subject, World, repository_name};
+use crate::desired::{Subject, World, cache_prefix, repository_name};
+use crate::domain::RepositoryName;
 use crate::domain::names::ClusterId;
+use crate::domain::pull_through::Prefix;
 
 /// Changes that arrive together are taken in together: `kubectl apply -f DIR` is one world.
 const SETTLING: Duration = Duration::from_millis(20);
@@ -74,6 +76,8 @@ struct Wishes {
     objects: BTreeMap<Key, u64>,
     /// The repository name that each `ImageRepository` asks for.
     names: BTreeMap<Key, String>,
+    /// The prefix that each `PullThroughRule` asks for.
+    prefixes: BTreeMap<Key, Prefix>,
     namespaces: BTreeMap<String, u64>,
 }
 
@@ -101,8 +105,12 @@ impl Wishes {
         let labelled = world
             .namespaces()
             .map(|(name, labels)| (name.to_owned(), labels_of(labels)));
+        let prefixed = world
+            .rules()
+            .filter_map(|it| Some((Key::of(Kind::Rule, &**it), cache_prefix(it)?)));
         Self {
             names: named.collect(),
+            prefixes: prefixed.collect(),
             namespaces: labelled.collect(),
             objects,
         }
@@ -147,6 +155,9 @@ impl Wishes {
         });
         let claims = changed.iter().copied().chain(granted).collect();
         concerned.extend(self.rivals(before, world, &claims));
+        concerned.extend(self.below(before, world, &changed));
+        let over = self.over(before, world, changed.iter().copied().chain(&concerned));
+        concerned.extend(over);
         if !environments.is_empty() || !lifecycles.is_empty() || !of(Kind::Rule).is_empty() {
             concerned.extend(world.rules().map(|it| Key::of(Kind::Rule, &**it)));
         }
@@ -172,6 +183,37 @@ impl Wishes {
         claimants
             .map(|it| Key::of(Kind::Repository, &**it))
             .collect()
+    }
+
+    /// Repositories below the prefix of a cache that has changed or gone.
+    fn below(&self, before: &Self, world: &World, changed: &HashSet<&Key>) -> BTreeSet<Key> {
+        let prefixes = changed
+            .iter()
+            .flat_map(|it| [self.prefixes.get(*it), before.prefixes.get(*it)]);
+        let paths = prefixes.flatten().filter(|it| **it != Prefix::Root);
+        let below = paths.flat_map(|it| world.claimants_below(it));
+        below
+            .map(|(_, it)| Key::of(Kind::Repository, &**it))
+            .collect()
+    }
+
+    /// Caches whose prefix covers what these objects ask for, or asked for.
+    fn over<'a>(
+        &self,
+        before: &Self,
+        world: &World,
+        objects: impl Iterator<Item = &'a Key>,
+    ) -> BTreeSet<Key> {
+        let names = objects.flat_map(|it| [self.names.get(it), before.names.get(it)]);
+        let names: BTreeSet<&String> = names.flatten().collect();
+        let names = names.into_iter().filter_map(|it| it.parse().ok());
+        let over = names.flat_map(|it: RepositoryName| {
+            let rules = world.caches_over(&it);
+            rules
+                .map(|it| Key::of(Kind::Rule, &**it))
+                .collect::<Vec<_>>()
+        });
+        over.collect()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::names::EnvironmentName;
 use crate::domain::{self, Region, Registry};
 
 mod admission;
+mod caches;
 mod deletion;
 mod environment;
 mod extent;
@@ -30,12 +31,13 @@ mod settings;
 mod world;
 
 pub use admission::admission;
+pub use caches::{stopped_by_repository, stopped_by_rule};
 pub use deletion::{Times, deletion, moment, terms};
 pub use environment::{AssumedRole, Environment, environment, reachable};
 pub use extent::{Extent, Placed};
 pub use grants::selects;
 pub use lifecycle::lifecycle;
-pub use pull_through::{CacheTarget, imports_per_hour, pull_through};
+pub use pull_through::{CacheTarget, cache_prefix, imports_per_hour, pull_through};
 pub use registry::{LeftRegistry, left, recorded, registry};
 pub use repository::repository;
 pub use rules::{Destinations, Rules, Subject, rules};

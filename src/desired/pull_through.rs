@@ -1,18 +1,19 @@
 //! What a `PullThroughRule` asks of each registry of its environments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
 
 use super::repository::usable;
-use super::world::{object_name, seniority};
-use super::{Environment, Stopped, World, grants};
+use super::world::seniority;
+use super::{Environment, Stopped, World, caches};
 use crate::api::conditions::Reason;
 use crate::api::pull_through_rule::{Credential, RuleRecord, UpstreamRegistry};
 use crate::api::targets::TargetKey;
 use crate::api::{EnvironmentAccount, PullThroughRule, Toggle};
-use crate::domain::names::EnvironmentName;
+use crate::domain::names::{EnvironmentName, InvalidName};
+use crate::domain::origin::Created;
 use crate::domain::pull_through::{
     Authentication, Claim, Desired, Invalid, Prefix, RoleArn, Rule, SecretArn, Source, Upstream,
 };
@@ -79,20 +80,19 @@ fn targets(
             account,
             environment,
             registry,
+            prefix: &rule.prefix,
             record: recorded(object, environment, registry, &rule.prefix),
         };
         let template = settings::template(object, &rule.prefix, &place, world)?;
-        let claimed = claimed(&rule.prefix, environment, world);
         Ok(CacheTarget {
             environment: environment.name.clone(),
             registry: registry.clone(),
-            retrofit: settings::retrofit(object, &template, (&place, &claimed), world)?,
+            retrofit: settings::retrofit(object, &template, &place, world)?,
             template,
             prewarm: prewarm(object, &rule)?,
             desired: Desired {
                 management: environment.management,
                 claim: place.record.map_or(Claim::New, |_| Claim::Recorded),
-                claimed,
                 rule,
             },
         })
@@ -107,6 +107,7 @@ struct Place<'a> {
     account: &'a EnvironmentAccount,
     environment: &'a Environment,
     registry: &'a Registry,
+    prefix: &'a Prefix,
     record: Option<&'a RuleRecord>,
 }
 
@@ -124,24 +125,19 @@ fn recorded<'a>(
     is_it.then_some(record)
 }
 
-/// The repositories below `prefix` that namespaces may ask for by name, and do.
-fn claimed(
-    prefix: &Prefix,
+/// When the rule was created first in a registry, as far as status has it: ECR only knows of the
+/// rule that is there now.
+pub(super) fn since(
+    object: &PullThroughRule,
+    rule: &Rule,
     environment: &Environment,
-    world: &World,
-) -> BTreeMap<RepositoryName, String> {
-    let name = environment.name.as_str();
-    let Some(account) = world.environment(name) else {
-        return BTreeMap::new();
-    };
-    let claims = world.claimants_below(prefix).filter_map(|(claimed, by)| {
-        let claimed: RepositoryName = claimed.parse().ok()?;
-        let namespace = by.namespace().unwrap_or_default();
-        let may = by.spec.environments.iter().any(|it| it == name)
-            && grants::repository(account, &namespace, &claimed, world);
-        may.then(|| (claimed, object_name(&**by)))
-    });
-    claims.collect()
+    registry: &Registry,
+) -> Option<Created> {
+    let record = recorded(object, environment, registry, &rule.prefix)?;
+    let is_same = record.upstream_registry_url == rule.source.url()
+        && record.upstream_repository_prefix == rule.upstream_prefix.as_str();
+    let since = record.since.as_ref().filter(|_| is_same)?;
+    Some(Created(since.0.as_second()))
 }
 
 /// How many images an hour may be imported of those that pods use; `None`: none of them are.
@@ -157,7 +153,8 @@ pub fn imports_per_hour(object: &PullThroughRule) -> Option<u32> {
 /// Docker Hub's limit without an account is 100 pulls in six hours, and others pull too.
 const IMPORTS_PER_HOUR: i32 = 10;
 
-/// The rule in one registry of an environment, where no older object has its prefix.
+/// The rule in one registry of an environment, where no older object has its prefix or a repository
+/// below it.
 pub(super) fn rule(
     object: &PullThroughRule,
     environment: &Environment,
@@ -166,6 +163,7 @@ pub(super) fn rule(
 ) -> Result<Rule, Stopped> {
     let rule = asked(object, environment, registry)?;
     let Some(first) = first(object, &rule.prefix, environment, world) else {
+        caches::check_rule(object, &rule.prefix, environment, world)?;
         return Ok(rule);
     };
     let message = format!(
@@ -189,13 +187,7 @@ fn asked(
     let upstream = upstream(spec.upstream_registry);
     let source = Source::new(upstream, spec.upstream_registry_url.as_deref())
         .map_err(|it| Stopped::invalid("spec.upstreamRegistryUrl", it))?;
-    let prefix = spec
-        .ecr_repository_prefix
-        .as_deref()
-        .unwrap_or(upstream.default_prefix());
-    let prefix = prefix
-        .parse()
-        .map_err(|it| Stopped::invalid("spec.ecrRepositoryPrefix", it))?;
+    let prefix = prefix(object).map_err(|it| Stopped::invalid("spec.ecrRepositoryPrefix", it))?;
     let within = spec
         .upstream_repository_prefix
         .as_deref()
@@ -222,6 +214,18 @@ fn asked(
         Stopped::invalid(format!("spec.{field}"), invalid)
     })?;
     Ok(rule)
+}
+
+/// What the cache's repositories begin with; `None`: the spec says something that ECR does not allow.
+pub fn cache_prefix(object: &PullThroughRule) -> Option<Prefix> {
+    prefix(object).ok()
+}
+
+/// The same, or why not.
+pub(super) fn prefix(object: &PullThroughRule) -> Result<Prefix, InvalidName> {
+    let default = upstream(object.spec.upstream_registry).default_prefix();
+    let prefix = object.spec.ecr_repository_prefix.as_deref();
+    prefix.unwrap_or(default).parse()
 }
 
 /// The secret for one registry, and its place in the spec.
@@ -301,9 +305,8 @@ fn first(
                 .any(|it| it == environment.name.as_str())
     });
     let overlaps = |it: &&Arc<PullThroughRule>| {
-        let default = upstream(it.spec.upstream_registry).default_prefix();
-        let theirs = it.spec.ecr_repository_prefix.as_deref().unwrap_or(default);
-        theirs.parse().is_ok_and(|it: Prefix| it.overlaps(prefix))
+        let theirs = self::prefix(it);
+        theirs.is_ok_and(|it| it.overlaps(prefix))
     };
     others.find(overlaps).map(|it| it.name_any())
 }

@@ -6,7 +6,9 @@ use kube::ResourceExt;
 
 use super::settings::{self, Said};
 use super::world::{object_name, repository_name, seniority};
-use super::{Environment, Stopped, Target, World, environment, grants, principals, registry};
+use super::{
+    Environment, Stopped, Target, World, caches, environment, grants, principals, registry,
+};
 use crate::api::conditions::Reason;
 use crate::api::environment_account::Defaults;
 use crate::api::image_repository::{
@@ -31,8 +33,8 @@ pub fn repository(object: &ImageRepository, world: &World) -> Vec<Result<Target,
     named.into_iter().map(target).collect()
 }
 
-/// The name that the object may use in `account`: valid, granted to its namespace, and asked for by
-/// no older object that may use it too.
+/// The name that the object may use in `account`: valid, granted to its namespace, asked for by no
+/// older object that may use it too, and not a name that an older cache gives to images.
 pub(super) fn granted_name(
     object: &ImageRepository,
     account: &EnvironmentAccount,
@@ -66,7 +68,10 @@ pub(super) fn granted_name(
             );
             Err(Stopped::new(Reason::Conflict, FIELD, message))
         }
-        None => Ok(name),
+        None => {
+            caches::check_repository(object, &name, account, world)?;
+            Ok(name)
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use kube::ResourceExt;
 
 use super::repository::granted_name;
 use super::world::object_name;
-use super::{Environment, Stopped, World, admission, grants, pull_through};
+use super::{Environment, Stopped, World, admission, caches, grants, pull_through};
 use crate::api::conditions::Reason;
 use crate::api::{EnvironmentAccount, ImageRepository, PullThroughRule, Toggle};
+use crate::domain::origin::Created;
 use crate::domain::pull_through::Prefix;
 use crate::domain::rewrite::{Cache, Claim, Compiled, Scope, Source, Table, Trust};
 use crate::domain::{Registry, RepositoryName};
@@ -29,8 +30,8 @@ pub struct Rules {
 pub struct Destinations {
     /// Repositories of our own.
     pub repositories: BTreeSet<RepositoryName>,
-    /// Prefixes of caches; the repositories below them are made by ECR.
-    pub prefixes: BTreeSet<Prefix>,
+    /// Prefixes of caches, with the moment when each was created first, as far as status has it.
+    pub caches: BTreeMap<Prefix, Option<Created>>,
 }
 
 /// The object that a rule comes from.
@@ -64,10 +65,11 @@ pub fn rules(world: &World) -> Rules {
         destinations
             .repositories
             .extend(claims.iter().map(|it| it.target.clone()));
-        destinations
-            .prefixes
-            .extend(caches.iter().map(|it| it.prefix.clone()));
-        let policy = Compiled::new(policy, claims, caches);
+        let own = own(&caches, environment, world);
+        let since = caches.iter().map(|(it, since)| (it.prefix.clone(), *since));
+        destinations.caches.extend(since);
+        let caches = caches.into_iter().map(|(it, _)| it);
+        let policy = Compiled::new(policy, claims, caches.collect()).owning(&own);
         rules.contested(&policy, environment);
         compiled.push(policy);
     }
@@ -110,7 +112,7 @@ impl Rules {
         environment: &Environment,
         registry: &Registry,
         world: &World,
-    ) -> Vec<Cache> {
+    ) -> Vec<(Cache, Option<Created>)> {
         let name = environment.name.as_str();
         let mut caches = Vec::new();
         for object in world
@@ -118,7 +120,10 @@ impl Rules {
             .filter(|it| it.spec.environments.iter().any(|it| it == name))
         {
             match pull_through::rule(object, environment, registry, world) {
-                Ok(rule) => caches.push(cache(object, &rule)),
+                Ok(rule) => {
+                    let since = pull_through::since(object, &rule, environment, registry);
+                    caches.push((cache(object, &rule), since));
+                }
                 Err(stopped) => {
                     let stopped = stopped.in_region(&registry.region).in_environment(name);
                     self.stopped
@@ -150,6 +155,19 @@ impl Rules {
             }
         }
     }
+}
+
+/// The repositories that are no cache's, as far as objects tell.
+fn own(
+    caches: &[(Cache, Option<Created>)],
+    environment: &Environment,
+    world: &World,
+) -> BTreeSet<RepositoryName> {
+    let Some(account) = world.environment(environment.name.as_str()) else {
+        return BTreeSet::new();
+    };
+    let prefixes = caches.iter().map(|(it, _)| &it.prefix);
+    caches::own(prefixes, account, world)
 }
 
 fn claim(

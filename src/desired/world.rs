@@ -2,6 +2,7 @@
 //! the cluster is another world.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
@@ -10,12 +11,13 @@ use kube::ResourceExt;
 use crate::api::{
     EnvironmentAccount, ImageAdmissionPolicy, ImageRepository, LifecyclePolicy, PullThroughRule,
 };
-use crate::domain::Registry;
 use crate::domain::lifecycle::Document;
 use crate::domain::names::{ClusterId, EnvironmentName};
 use crate::domain::pull_through::Prefix;
+use crate::domain::{Registry, RepositoryName};
 
 use super::environment::{Declared, Environment};
+use super::pull_through::prefix;
 use super::{Rules, Stopped, lifecycle, rules};
 
 /// Objects of every kind, in any order.
@@ -47,6 +49,8 @@ pub struct World {
     namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Who asks for a repository name, by the name: conflicts are found without a search.
     names: BTreeMap<String, Vec<Arc<ImageRepository>>>,
+    /// The prefixes of caches but `ROOT`, the oldest object first.
+    caches: Vec<(Prefix, Arc<PullThroughRule>)>,
     /// What many objects refer to is read once.
     declared: Declared,
     documents: BTreeMap<String, Result<Document, Stopped>>,
@@ -75,6 +79,12 @@ impl World {
         for claimants in names.values_mut() {
             claimants.sort_by_cached_key(|it| seniority(&**it));
         }
+        let prefixed = rules.iter().filter_map(|it| {
+            let prefix = prefix(it).ok().filter(|it| *it != Prefix::Root)?;
+            Some((prefix, Arc::clone(it)))
+        });
+        let mut caches: Vec<_> = prefixed.collect();
+        caches.sort_by_cached_key(|(_, it)| seniority(&**it));
         let repositories = repositories.into_iter().map(|it| (key(&*it), it));
         let (environments, lifecycles) = (by_name(environments), by_name(lifecycles));
         let documents = lifecycles
@@ -91,6 +101,7 @@ impl World {
             policies: by_name(policies),
             namespaces,
             names,
+            caches,
             compiled: OnceLock::new(),
         }
     }
@@ -213,18 +224,31 @@ impl World {
     }
 
     /// Everybody who asks for a repository below `prefix` in any environment, by its name.
-    pub(super) fn claimants_below(
+    pub fn claimants_below(
         &self,
         prefix: &Prefix,
     ) -> impl Iterator<Item = (&String, &Arc<ImageRepository>)> {
-        let below = match prefix {
-            // It gives way to every name.
-            Prefix::Root => String::new()..String::new(),
+        let (from, to) = match prefix {
+            Prefix::Root => (Bound::Unbounded, Bound::Unbounded),
             // In the order of characters, 0 comes after /.
-            Prefix::Path(path) => format!("{path}/")..format!("{path}0"),
+            Prefix::Path(path) => (
+                Bound::Included(format!("{path}/")),
+                Bound::Excluded(format!("{path}0")),
+            ),
         };
-        let names = self.names.range(below);
+        let names = self.names.range((from, to));
         names.flat_map(|(name, of)| of.iter().map(move |it| (name, it)))
+    }
+
+    /// The caches of any environment whose prefix covers `name`, the oldest first. `ROOT` gives way
+    /// to every name, so it is not among them.
+    pub fn caches_over(
+        &self,
+        name: &RepositoryName,
+    ) -> impl Iterator<Item = &Arc<PullThroughRule>> {
+        let caches = self.caches.iter();
+        let over = caches.filter(|(prefix, _)| prefix.covers(name));
+        over.map(|(_, it)| it)
     }
 
     /// Everybody who asks for the repository `name` in any environment, the oldest first.
@@ -245,14 +269,23 @@ pub(super) fn object_name(object: &impl ResourceExt) -> String {
     format!("{namespace}/{name}")
 }
 
-/// Sorts older objects first. What comes from files has neither age nor uid, so its name decides.
+/// Sorts older objects first. Among objects of the same age the uid decides, or the name where there
+/// is none.
 pub(super) fn seniority(object: &impl ResourceExt) -> Seniority {
-    let created = object.creation_timestamp().map(|it| it.0);
-    (created, object.uid(), key(object))
+    (age(object), object.uid(), key(object))
 }
 
-/// Time of creation, uid, namespace and name.
-type Seniority = (Option<Timestamp>, Option<String>, (String, String));
+/// Sorts older objects first. What comes from files alone is yet to be created, so it is the youngest.
+pub(super) fn age(object: &impl ResourceExt) -> Age {
+    let created = object.creation_timestamp().map(|it| it.0);
+    (created.is_none(), created)
+}
+
+/// Age, uid, namespace and name.
+type Seniority = (Age, Option<String>, (String, String));
+
+/// Whether it is yet to be created, and time of creation, which Kubernetes has by the second.
+type Age = (bool, Option<Timestamp>);
 
 fn key(object: &impl ResourceExt) -> (String, String) {
     (object.namespace().unwrap_or_default(), object.name_any())

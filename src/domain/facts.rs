@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::names::{Registry, RepositoryName};
+use super::origin::Origin;
 
 /// What is known of every registry's images. A clone shares all that is not changed after it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Facts {
     registries: BTreeMap<Registry, Arc<BTreeMap<RepositoryName, Arc<Images>>>>,
+    /// Who made the repositories of each registry, where something says so.
+    origins: BTreeMap<Registry, BTreeMap<RepositoryName, Origin>>,
     unlisted: Presence,
 }
 
@@ -59,6 +62,12 @@ impl Facts {
         Arc::make_mut(repositories).insert(name, images);
     }
 
+    /// Takes note of who made a repository. It does not depend on whether its images are known.
+    pub fn made_by(&mut self, registry: &Registry, name: RepositoryName, origin: Origin) {
+        let origins = self.origins.entry(registry.clone()).or_default();
+        origins.insert(name, origin);
+    }
+
     /// Takes over what `known` says of a whole registry, which could not be listed this time.
     pub fn keep(&mut self, known: &Self, registry: &Registry) {
         if let Some(repositories) = known.registries.get(registry) {
@@ -70,6 +79,13 @@ impl Facts {
     /// The images of a repository, if it was listed.
     pub fn images(&self, registry: &Registry, repository: &str) -> Option<&Arc<Images>> {
         self.registries.get(registry)?.get(repository)
+    }
+
+    /// Who made a repository below a cache's prefix.
+    pub fn origin(&self, registry: &Registry, repository: &str) -> Origin {
+        let origins = self.origins.get(registry);
+        let origin = origins.and_then(|it| it.get(repository));
+        origin.copied().unwrap_or_default()
     }
 
     /// Whether `repository` is known to hold what is wanted.

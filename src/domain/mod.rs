@@ -9,6 +9,7 @@ mod json;
 pub mod lifecycle;
 pub mod moment;
 pub mod names;
+pub mod origin;
 pub mod owner;
 pub mod policy;
 pub mod preflight;

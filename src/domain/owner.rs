@@ -19,6 +19,9 @@ pub const CLUSTER: &str = "ecr-operator.dev/cluster";
 pub const OBJECT: &str = "ecr-operator.dev/object";
 /// Tag key of that object's `metadata.uid`.
 pub const UID: &str = "ecr-operator.dev/uid";
+/// Tag key of what a pull-through cache has made, with the cache's prefix as its value: our own
+/// creation template gives it, and nobody can ask for it in a spec.
+pub const CACHE: &str = "ecr-operator.dev/cache";
 /// The owner tags' keys, in order.
 pub const KEYS: [&str; 3] = [CLUSTER, OBJECT, UID];
 /// Tag key of the moment from which a repository, whose object is gone, may be deleted with its
@@ -35,6 +38,10 @@ pub const QUARANTINED_AT: &str = "ecr-operator.dev/quarantined-at";
 pub const MARKS: [&str; 3] = [DELETE_AFTER, CONDEMNED_AT, QUARANTINED_AT];
 /// The start of every tag key that is ours to write; no user may claim a key under it.
 pub const PREFIX: &str = "ecr-operator.dev/";
+
+/// How the object's name begins where it is a `PullThroughRule`. No `ImageRepository` can be called
+/// that: a namespace has no upper-case letters.
+const RULE: &str = "PullThroughRule/";
 
 /// The longest tag value: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html>.
 const LONGEST_VALUE: usize = 256;
@@ -60,14 +67,27 @@ impl Owner {
         ])
     }
 
+    /// The object of the `PullThroughRule` of this name, as owner tags have it.
+    pub fn rule(name: &str) -> String {
+        format!("{RULE}{name}")
+    }
+
+    /// Whether an owner tag's object is a `PullThroughRule`.
+    pub fn is_of_rule(object: &str) -> bool {
+        object.starts_with(RULE)
+    }
+
     /// What a repository's `tags` say about who owns it, seen from this owner.
     pub fn judge(&self, tags: &BTreeMap<String, String>) -> Ownership {
         let [cluster, object, uid] = KEYS.map(|key| values(tags, key));
         if cluster.is_empty() && object.is_empty() && uid.is_empty() {
-            return if self.has_released(tags) {
-                Ownership::Released
-            } else {
-                Ownership::Unowned
+            return match values(tags, CACHE).first() {
+                Some(prefix) if !Self::is_of_rule(&self.object) => Ownership::Foreign(Foreign {
+                    cluster: "?".to_owned(),
+                    object: format!("the pull-through cache {prefix}"),
+                }),
+                Some(_) | None if self.has_released(tags) => Ownership::Released,
+                Some(_) | None => Ownership::Unowned,
             };
         }
         let object_tag = tag_value(&self.object);
@@ -149,10 +169,16 @@ fn is_only(values: &BTreeSet<&str>, value: &str) -> bool {
     values.len() == 1 && values.contains(value)
 }
 
+/// The objects that a repository's `tags` name as its owner: more than one where the key stands there
+/// in more than one spelling.
+pub(super) fn objects(tags: &BTreeMap<String, String>) -> BTreeSet<&str> {
+    values(tags, OBJECT)
+}
+
 /// What the tags of a repository say, seen from one owner.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ownership {
-    /// No owner tag: made by hand or by another tool, or released by somebody else.
+    /// No owner tag: made by hand, by another tool or by a cache, or released by somebody else.
     Unowned,
     /// No owner tag, and the mark of our own object, or of another of its cluster and namespace, that
     /// released it.
@@ -181,11 +207,15 @@ impl fmt::Display for Foreign {
     }
 }
 
-fn tag_value(text: &str) -> String {
-    if text.len() <= LONGEST_VALUE {
-        return text.to_owned();
+/// An object as a tag has it. One that is a rule stays legible as that.
+fn tag_value(object: &str) -> String {
+    if object.len() <= LONGEST_VALUE {
+        return object.to_owned();
     }
-    hashed(text)
+    match object.strip_prefix(RULE) {
+        Some(name) => Owner::rule(&hashed(name)),
+        None => hashed(object),
+    }
 }
 
 fn hashed(text: &str) -> String {

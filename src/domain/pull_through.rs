@@ -2,11 +2,11 @@
 //! bears no tags, so it is known by its prefix, and it is ours if it equals what is desired.
 //! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache.html>
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use super::names::{AccountId, InvalidName, Region, Registry, RepositoryName};
+use super::origin::Created;
 
 mod arn;
 mod plan;
@@ -28,8 +28,6 @@ pub struct Desired {
     pub management: Management,
     /// Whether a rule that is there already is ours to change.
     pub claim: Claim,
-    /// Repositories below the prefix that are asked for by name, and by which object.
-    pub claimed: BTreeMap<RepositoryName, String>,
     /// The rule.
     pub rule: Rule,
 }
@@ -73,6 +71,8 @@ pub struct Observed {
     pub credential: Option<String>,
     /// The ARN of the role to read another ECR registry with.
     pub role: Option<String>,
+    /// When it was created.
+    pub created: Option<Created>,
 }
 
 /// Why a rule cannot work in a registry.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::RepositoryName;
+use super::origin::Created;
 use super::owner::Owner;
 use super::{lifecycle, policy};
 
@@ -66,6 +67,8 @@ pub struct Observed {
     pub encryption: Encryption,
     /// All its resource tags, the owner tags among them.
     pub tags: BTreeMap<String, String>,
+    /// When it was created.
+    pub created: Option<Created>,
     /// Its repository policy; read one by one, so a list leaves it unread.
     pub policy: Reading<policy::Document>,
     /// Its lifecycle policy; read one by one, so a list leaves it unread.

@@ -1,11 +1,12 @@
 //! Repositories that a cache made before it had its template, brought in line with it: each is
-//! planned as any other repository, for the cache rule as its owner. A repository counts as the
-//! cache's by its name alone, so a prefix belongs to its cache, and `ROOT` cannot be retrofitted.
+//! planned as any other repository, for the cache rule as its owner. A name proves nothing: only what
+//! ECR reports as made by the cache is touched, see [`Origin`], and the rest is counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::names::RepositoryName;
+use super::origin::{Maker, Origin};
 use super::owner::{Owner, Ownership};
 use super::pull_through::{self, Prefix};
 use super::repository::{self, Adoption, Encryption, Management, Mutability, Setting};
@@ -34,8 +35,6 @@ pub struct Desired {
     pub tags: BTreeMap<String, String>,
     /// Tags that were set once and are no longer wanted.
     pub retired_tags: BTreeSet<String>,
-    /// Repositories that are somebody's by name.
-    pub claimed: BTreeSet<RepositoryName>,
     /// What to think of documents that nobody has read.
     pub unread: Unread,
 }
@@ -61,10 +60,12 @@ pub struct Survey {
     pub to_settle: Vec<RepositoryName>,
     /// Those that only their lifecycle policy is missing from, which is to be previewed first.
     pub waiting: Vec<RepositoryName>,
+    /// Those that nobody owns and that nothing proves to be the cache's: they are left alone.
+    pub unproven: Vec<RepositoryName>,
 }
 
 impl Desired {
-    /// Whether the cache has made a repository of this name, if it is there.
+    /// Whether a repository of this name would be the cache's, whoever made it.
     pub fn covers(
         &self,
         name: &RepositoryName,
@@ -73,7 +74,6 @@ impl Desired {
         let inner = |it: &&Prefix| it.as_str().len() > self.prefix.as_str().len();
         self.prefix != Prefix::Root
             && self.prefix.covers(name)
-            && !self.claimed.contains(name)
             && !rules
                 .keys()
                 .filter(inner)
@@ -93,7 +93,6 @@ impl Desired {
             safety,
             tags,
             retired_tags,
-            claimed: _,
             unread: _,
         } = self;
         repository::Desired {
@@ -113,8 +112,36 @@ impl Desired {
     }
 }
 
-/// How the cache's repositories among `observed` stand, given all rules of the registry. Those that
-/// bear another's owner tags are none of ours.
+/// Whose a repository is that the cache covers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// The cache made it, or it is ours already.
+    OfTheCache,
+    /// Nobody owns it, and nothing proves that the cache made it.
+    Unproven,
+    /// Somebody owns it.
+    Foreign,
+}
+
+impl Desired {
+    /// Whose a repository is that the cache covers.
+    pub fn standing(&self, observed: &repository::Observed) -> Standing {
+        let maker = Maker {
+            prefix: self.prefix.clone(),
+            since: None,
+        };
+        match (self.owner.judge(&observed.tags), maker.judge(observed)) {
+            (Ownership::Foreign(_), _) => Standing::Foreign,
+            (Ownership::Ours | Ownership::OursUnderAnotherUid, _)
+            | (Ownership::Unowned | Ownership::Released, Origin::Cache) => Standing::OfTheCache,
+            (Ownership::Unowned | Ownership::Released, Origin::Unmarked | Origin::Somebody) => {
+                Standing::Unproven
+            }
+        }
+    }
+}
+
+/// How the cache's repositories among `observed` stand, given all rules of the registry.
 pub fn survey(
     desired: &Desired,
     rules: &BTreeMap<Prefix, pull_through::Observed>,
@@ -125,8 +152,13 @@ pub fn survey(
         .iter()
         .filter(|(name, _)| desired.covers(name, rules));
     for (name, observed) in covered {
-        if let Ownership::Foreign(_) = desired.owner.judge(&observed.tags) {
-            continue;
+        match desired.standing(observed) {
+            Standing::OfTheCache => {}
+            Standing::Unproven => {
+                survey.unproven.push(name.clone());
+                continue;
+            }
+            Standing::Foreign => continue,
         }
         let repository = desired.repository(name);
         let plan = repository::plan(&repository, Some(observed));

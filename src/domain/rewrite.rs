@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::facts::{Facts, Presence, Wanted};
 use super::names::{Registry, RepositoryName};
+use super::origin::Origin;
 use super::pull_through::Prefix;
 use super::reference::Reference;
 
@@ -25,7 +26,7 @@ pub use table::{Compiled, Contested, Table};
 pub(super) use host::ecr_registry;
 pub(super) use source::place;
 
-use table::{Candidate, Nowhere};
+use table::{Candidate, NameOf, Nowhere};
 
 /// The tag that a reference without tag and digest is pulled by. Never written into one.
 const DEFAULT_TAG: &str = "latest";
@@ -259,12 +260,18 @@ fn obstacle(
     credentials: Credentials,
 ) -> Option<Reason> {
     let wanted = wanted(image);
-    let presence = facts.presence(policy.registry(), candidate.repository.as_str(), wanted);
+    let name = candidate.repository.as_str();
+    let presence = facts.presence(policy.registry(), name, wanted);
+    let origin = facts.origin(policy.registry(), name);
     match (candidate.rule, presence, wanted) {
         // What a pod may pull with its own credentials is not the cache's to hand out. A claim says
         // itself that the image has moved, and old registries are private more often than not.
         (Rule::PullThroughRule(_), ..) if credentials == Credentials::Covered => {
             Some(Reason::PullSecret)
+        }
+        // Whoever owns it decides what is in it: its images are not the upstream's.
+        (Rule::PullThroughRule(_), ..) if is_taken(candidate.name, origin) => {
+            Some(Reason::RepositoryTaken)
         }
         (_, Presence::Active, _) => None,
         (Rule::ImageRepository(_), Presence::Absent, _) => Some(Reason::NotPushed),
@@ -278,6 +285,15 @@ fn obstacle(
             OnUnknown::Keep => Some(Reason::NotKnown),
             OnUnknown::Rewrite => on_trust(candidate.rule, credentials),
         },
+    }
+}
+
+/// Whether the repository of a cached image is somebody's own.
+fn is_taken(name: NameOf, origin: Origin) -> bool {
+    match (origin, name) {
+        (Origin::Somebody, _) | (Origin::Unmarked, NameOf::AnObject) => true,
+        // Who asks for the name of what a cache has made does not get it.
+        (Origin::Cache, _) | (Origin::Unmarked, NameOf::Nobody) => false,
     }
 }
 

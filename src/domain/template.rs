@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::owner::Owner;
+use super::owner::{self, Owner};
 use super::pull_through::{Prefix, RoleArn};
 use super::repository::{Encryption, Management, Mutability, Reading, Setting};
 use super::{json, lifecycle, policy};
@@ -114,8 +114,8 @@ impl Settings {
         }
     }
 
-    /// SHA-256 of all of it, in hexadecimal: stands in status for the document, which may be longer
-    /// than a status can be.
+    /// SHA-256 of all that a user says, in hexadecimal: stands in status for the document, which may
+    /// be longer than a status can be.
     pub fn hash(&self) -> String {
         let Self {
             mutability,
@@ -125,6 +125,7 @@ impl Settings {
             tags,
             role,
         } = self;
+        let tags = of_users(tags);
         let text = format!(
             "{}\n{}\n{}\n{}\n{tags:?}\n{}",
             mutability.as_ref().unwrap_or(&Mutability::Mutable),
@@ -156,6 +157,12 @@ impl Observed {
             role: self.role.as_deref().map(str::parse).transpose().ok()?,
         })
     }
+}
+
+/// The tags that a user asked for: a template may bear the mark of its cache beside them.
+fn of_users(tags: &BTreeMap<String, String>) -> BTreeMap<&String, &String> {
+    let tags = tags.iter();
+    tags.filter(|(key, _)| !owner::is_reserved(key)).collect()
 }
 
 /// The description that says whose a template is. An object's name that would make it longer than

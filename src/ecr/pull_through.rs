@@ -9,6 +9,7 @@ use aws_sdk_ecr::types::{
 use super::error::{Error, ErrorKind};
 use super::operation::Operation;
 use super::registry::{Registry, found};
+use super::repositories::created;
 use crate::domain::RepositoryName;
 use crate::domain::pull_through::{Change, Observed, Prefix, Rule};
 
@@ -212,5 +213,6 @@ fn observed(rule: &PullThroughCacheRule) -> Observed {
         upstream_prefix: prefix(rule.upstream_repository_prefix()),
         credential: rule.credential_arn().map(str::to_owned),
         role: rule.custom_role_arn().map(str::to_owned),
+        created: rule.created_at().map(created),
     }
 }

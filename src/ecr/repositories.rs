@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aws_sdk_ecr::primitives::DateTime;
 use aws_sdk_ecr::types::{
     EncryptionConfiguration, EncryptionType, ImageScanningConfiguration, ImageStatusFilter,
     ImageTagMutability, ImageTagMutabilityExclusionFilter, ListImagesFilter, Repository,
@@ -16,6 +17,7 @@ use super::operation::Operation;
 use super::registry::{Registry, found};
 use super::snapshot::Snapshot;
 use crate::domain::RepositoryName;
+use crate::domain::origin::Created;
 use crate::domain::repository::{Contents, Encryption, Mutability, Observed, Reading};
 use crate::domain::{lifecycle, policy};
 
@@ -263,9 +265,15 @@ pub(super) fn observed(repository: &Repository) -> Option<Observed> {
             .is_some_and(ImageScanningConfiguration::scan_on_push),
         encryption: encryption(repository.encryption_configuration()),
         tags: Tags::new(),
+        created: repository.created_at().map(created),
         policy: Reading::NotRead,
         lifecycle: Reading::NotRead,
     })
+}
+
+/// When something was created, by ECR's clock.
+pub(super) fn created(at: &DateTime) -> Created {
+    Created(at.secs())
 }
 
 pub(super) fn mutability(

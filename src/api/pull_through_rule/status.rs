@@ -64,6 +64,10 @@ pub struct RuleRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub template_hash: Option<String>,
+    /// When ECR first created the rule, by ECR's own clock. A repository below the prefix that is
+    /// older was not made by the cache. It stays when the rule is deleted by hand and created again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
     /// Whether ECR could reach the upstream with the rule, when it was last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid: Option<bool>,
@@ -120,6 +124,16 @@ pub struct RetrofitRecord {
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub in_use: u32,
+    /// How many repositories below the prefix bear no owner's mark and no mark of the cache: nothing
+    /// proves that the cache made them, so they are left alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
+    pub unproven: u32,
+    /// The first of them, by name. To have one brought in line, tag it with
+    /// ecr-operator.dev/cache=PREFIX.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5), inner(length(max = 256)))]
+    pub unproven_first: Vec<String>,
     /// How many were not looked at yet.
     #[schemars(range(min = 0, max = 1_000_000), extend("format" = "int32"))]
     pub left: u32,

@@ -161,7 +161,7 @@ pub(super) fn encryption(observed: &domain::Encryption) -> Result<Encryption, St
 }
 
 /// All but those that AWS writes, and ours.
-fn tags(observed: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub(super) fn tags(observed: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let tags = observed.iter().filter(|(key, _)| !owner::is_reserved(key));
     tags.map(|(key, value)| (key.clone(), value.clone()))
         .collect()

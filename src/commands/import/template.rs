@@ -64,7 +64,7 @@ fn said(
             lifecycle_policy_ref: present(lifecycle)?
                 .map(|it| lifecycles.refer(it))
                 .transpose()?,
-            tags: tags.clone(),
+            tags: repository::tags(tags),
         },
         role: role.clone(),
     })

@@ -29,6 +29,7 @@ pub(super) fn add(
         differing,
         to_settle,
         waiting,
+        unproven: _, // nothing is done to them
     } = retrofit::survey(desired, rules, listed);
     let plans = to_settle.iter().map(|name| {
         let desired = desired.repository(name);

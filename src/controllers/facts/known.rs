@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::domain::facts::{Facts, Images};
+use crate::domain::origin::Origin;
 use crate::domain::{Registry, RepositoryName};
 use crate::ecr;
 
@@ -46,6 +47,8 @@ struct Repository {
     tried: Option<Instant>,
     /// Why the last list did not come to its end.
     failure: Option<String>,
+    /// Who made it, as far as that was read.
+    origin: Origin,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +63,8 @@ struct Confirmed {
 pub(super) struct Listed {
     /// All repositories that rules lead to.
     pub(super) names: BTreeSet<RepositoryName>,
+    /// Who made those of which it was read this time.
+    pub(super) origins: BTreeMap<RepositoryName, Origin>,
     /// The lists of those that there was time for.
     pub(super) looks: Vec<Look>,
 }
@@ -153,10 +158,19 @@ impl Known {
 
     /// Takes in what a round listed.
     pub(super) fn take(&mut self, registry: &Registry, listed: Listed, now: Instant) {
-        let Listed { names, looks } = listed;
+        let Listed {
+            names,
+            origins,
+            looks,
+        } = listed;
         let known = Arc::make_mut(self.0.entry(registry.clone()).or_default());
         known.by_name.retain(|name, _| names.contains(name));
         known.want(names, now);
+        for (name, origin) in origins {
+            if let Some(repository) = known.by_name.get_mut(&name) {
+                repository.origin = origin;
+            }
+        }
         for look in looks {
             if let Some(repository) = known.by_name.get_mut(&look.name) {
                 repository.take(look);
@@ -182,6 +196,13 @@ impl Known {
         for (registry, repositories) in &self.0 {
             let limit = repositories.limit(max_age);
             for (name, it) in &repositories.by_name {
+                match it.origin {
+                    Origin::Unmarked => {}
+                    // Images become too old to be believed, and their repository stays whose it is.
+                    Origin::Cache | Origin::Somebody => {
+                        facts.made_by(registry, name.clone(), it.origin);
+                    }
+                }
                 let Some(confirmed) = &it.confirmed else {
                     continue;
                 };
@@ -215,6 +236,7 @@ impl Repositories {
                 confirmed: None,
                 tried: None,
                 failure: None,
+                origin: Origin::default(),
             });
         }
     }
@@ -222,6 +244,13 @@ impl Repositories {
     /// The names of the repositories.
     pub(super) fn names(&self) -> impl Iterator<Item = &RepositoryName> {
         self.by_name.keys()
+    }
+
+    /// Who made a repository, as far as that was read.
+    pub(super) fn origin(&self, name: &RepositoryName) -> Origin {
+        self.by_name
+            .get(name)
+            .map_or_else(Origin::default, |it| it.origin)
     }
 
     /// When a repository was last listed, or that was last tried.

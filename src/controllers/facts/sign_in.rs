@@ -39,7 +39,8 @@ fn remedy(environment: &Environment, identity: &Identity) -> String {
     }
 }
 
-fn declaring(registry: &Registry, world: &World) -> Option<Environment> {
+/// The environment that declares a registry.
+pub(super) fn declaring(registry: &Registry, world: &World) -> Option<Environment> {
     let environments = world.environments();
     let mut environments = environments.filter_map(|it| desired::environment(it, world).ok());
     environments.find(|it| it.registries.contains(registry))

@@ -8,7 +8,7 @@ use kube::runtime::events::Event;
 
 use super::record::{self, Recorded};
 use super::replica::Unreplicated;
-use super::{Release, Results, Settled, guard};
+use super::{Others, Release, Results, Settled, guard};
 use crate::api::ImageRepository;
 use crate::api::conditions::Reason;
 use crate::api::image_repository::ImageRepositoryStatus;
@@ -42,7 +42,7 @@ pub(super) fn done(
     let Results {
         ends,
         releases,
-        contested,
+        others: Others { contested, stops },
     } = results;
     let mut released = BTreeSet::new();
     let mut standings: Vec<End<Standing>> = ends.into_iter().map(judge).collect();
@@ -69,8 +69,12 @@ pub(super) fn done(
     let mut verdicts: Vec<Verdict> = verdicts.collect();
     let fraction = Summary::of(&verdicts).fraction();
     verdicts.extend(contested.iter().map(|it| Verdict::of_stopped("pods", it)));
+    let mut summary = Summary::of(&verdicts);
+    if let Some(stops) = stops {
+        summary = summary.saying(format!("{fraction} ready; {stops}"));
+    }
     let before = object.status.clone().unwrap_or_default();
-    let (summary, generation) = (Summary::of(&verdicts), object.metadata.generation);
+    let generation = object.metadata.generation;
     let (conditions, event) = condition::told(&before.conditions, &summary, generation, now);
     events.extend(event);
     let status = ImageRepositoryStatus {

@@ -89,7 +89,10 @@ fn shown<const N: usize>(
     let results = Results {
         ends,
         releases: releases.into(),
-        contested: Vec::new(),
+        others: Others {
+            contested: Vec::new(),
+            stops: None,
+        },
     };
     let done = status::done(object, ledger, results, Timestamp::UNIX_EPOCH);
     done.status.unwrap()

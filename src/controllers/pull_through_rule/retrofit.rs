@@ -18,9 +18,8 @@ use crate::controllers::lifecycle_policy::findings::{Asked, Finding, Place};
 use crate::controllers::outcome::{self, Cure, Retry};
 use crate::desired::CacheTarget;
 use crate::domain::RepositoryName;
-use crate::domain::owner::Ownership;
 use crate::domain::repository::{self, Because, Change, Setting};
-use crate::domain::retrofit::{self, Desired};
+use crate::domain::retrofit::{self, Desired, Standing};
 use crate::domain::usage::{Usage, Used};
 use crate::ecr::{self, Priority};
 
@@ -75,6 +74,8 @@ pub(super) async fn settle(
         record: RetrofitRecord {
             retrofitted: count(survey.in_step),
             differing: count(survey.differing),
+            unproven: count(survey.unproven.len()),
+            unproven_first: first(&survey.unproven),
             ..intent(desired)
         },
         waits: None,
@@ -130,8 +131,9 @@ async fn settle_one(
     let Some(observed) = registry.observe(name).await? else {
         return Ok(End::NoneOfOurs);
     };
-    if let Ownership::Foreign(_) = desired.owner.judge(&observed.tags) {
-        return Ok(End::NoneOfOurs);
+    match desired.standing(&observed) {
+        Standing::OfTheCache => {}
+        Standing::Unproven | Standing::Foreign => return Ok(End::NoneOfOurs),
     }
     let repository = approved(cx, (target, desired), name);
     let plan = repository::plan(&repository, Some(&observed));
@@ -254,6 +256,12 @@ pub(super) fn with_intent(before: Option<RetrofitRecord>, desired: &Desired) -> 
         tag_keys: union(before.tag_keys, intent.tag_keys),
         ..before
     }
+}
+
+/// The first of these, as status has room for.
+fn first(names: &[RepositoryName]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    names.iter().take(SHOWN).map(ToString::to_string).collect()
 }
 
 fn count(of: usize) -> u32 {

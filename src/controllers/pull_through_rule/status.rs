@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::events::Event;
 
 use super::record::{self, Recorded};
@@ -18,6 +19,8 @@ use crate::controllers::ledger::{self, Ledger};
 use crate::controllers::outcome::{self, Retry};
 use crate::controllers::{Stop, tidings};
 use crate::desired::{CacheTarget, Extent, Placed};
+use crate::domain::origin::Created;
+use crate::domain::owner;
 use crate::domain::pull_through;
 use crate::domain::repository::{Difference, Management, Setting};
 use crate::domain::template;
@@ -36,6 +39,8 @@ pub(super) struct Results {
     pub(super) ends: Vec<End>,
     /// What of the hour's budget of imports is spent.
     pub(super) imports: Option<Imports>,
+    /// The younger object that this one stops.
+    pub(super) stops: Option<String>,
 }
 
 /// How a target stands, and when to come back to it.
@@ -52,7 +57,11 @@ pub(super) fn done(
     results: Results,
     now: Timestamp,
 ) -> Done<PullThroughRuleStatus> {
-    let Results { ends, imports } = results;
+    let Results {
+        ends,
+        imports,
+        stops,
+    } = results;
     let before = object.status.clone().unwrap_or_default();
     let mut events: Vec<Event> = ends.iter().flat_map(events_of).collect();
     let stops_refreshes = ends.iter().any(stops_refreshes);
@@ -69,9 +78,15 @@ pub(super) fn done(
     });
     let targets = ledger.into_rows();
     let mut summary = Summary::of(&verdicts);
-    if stops_refreshes {
+    let unproven = targets.iter().find_map(unproven);
+    let stops_refreshes = stops_refreshes.then(|| STOPS_REFRESHES.to_owned());
+    let notes: Vec<_> = [stops, unproven, stops_refreshes]
+        .into_iter()
+        .flatten()
+        .collect();
+    if !notes.is_empty() {
         let fraction = summary.fraction();
-        summary = summary.saying(format!("{fraction} ready; {STOPS_REFRESHES}"));
+        summary = summary.saying(format!("{fraction} ready; {}", notes.join("; ")));
     }
     let generation = object.metadata.generation;
     let (conditions, event) = condition::told(&before.conditions, &summary, generation, now);
@@ -235,9 +250,10 @@ impl Settled {
             validation,
             prewarmed,
             missed: _,
+            since,
             retrofit,
             observed,
-        } = found;
+        } = &**found;
         let target = &self.look.target;
         let made = match target.desired.management {
             Management::Manage => record::of(target),
@@ -245,6 +261,7 @@ impl Settled {
             Management::Observe => before.clone().unwrap_or_default(),
         };
         Some(RuleRecord {
+            since: earliest(*since, before.as_ref().and_then(|it| it.since.clone())),
             valid: validation.as_ref().map(|it| *it == Validation::Valid),
             prewarmed: prewarmed.clone(),
             retrofit: retrofit
@@ -254,6 +271,14 @@ impl Settled {
             ..made
         })
     }
+}
+
+/// When the rule was created first: one that was deleted by hand and made again has a new moment, and
+/// what it had made before is still the cache's.
+fn earliest(now: Option<Created>, before: Option<Time>) -> Option<Time> {
+    let now = now.and_then(|Created(it)| Timestamp::from_second(it).ok());
+    let before = before.map(|it| it.0);
+    now.into_iter().chain(before).min().map(Time)
 }
 
 fn shown_differences<'a>(all: impl Iterator<Item = &'a Difference>) -> Vec<ShownDifference> {
@@ -274,11 +299,28 @@ fn settings_put(now: RetrofitRecord, before: Option<RuleRecord>) -> RetrofitReco
             differing: now.differing,
             held: now.held,
             in_use: now.in_use,
+            unproven: now.unproven,
+            unproven_first: now.unproven_first,
             left: now.left,
             ..before
         },
         Some(_) | None => now,
     }
+}
+
+/// What is left alone below the prefix, for a person.
+fn unproven(target: &Recorded) -> Option<String> {
+    let record = target.record.as_ref()?;
+    let found = record.retrofit.as_ref().filter(|it| it.unproven > 0)?;
+    let prefix = &record.ecr_repository_prefix;
+    Some(format!(
+        "{} repositories in {} are left alone, since nothing proves that the cache made them ({}): \
+         tag one with {}={prefix} to have it brought in line",
+        found.unproven,
+        target.key(),
+        found.unproven_first.join(", "),
+        owner::CACHE,
+    ))
 }
 
 fn stops_refreshes(end: &End) -> bool {

@@ -13,9 +13,9 @@ use super::Periods;
 use crate::api::PullThroughRule;
 use crate::api::pull_through_rule::RuleRecord;
 use crate::desired::{self, CacheTarget, Placed};
-use crate::domain::owner::Ownership;
 use crate::domain::pull_through::{Observed, Prefix};
 use crate::domain::repository::{Management, Setting};
+use crate::domain::retrofit::Standing;
 use crate::domain::{RepositoryName, prewarm, pull_through, retrofit, template};
 use crate::ecr::{self, Snapshot, Validation};
 
@@ -76,7 +76,7 @@ pub(super) fn retrofitted(wanted: &[Wanted], there: &Snapshot) -> BTreeSet<Repos
     let ours = retrofits.flat_map(|it| {
         let covered = there.iter().filter(|(name, observed)| {
             it.covers(name, &BTreeMap::new())
-                && !matches!(it.owner.judge(&observed.tags), Ownership::Foreign(_))
+                && it.standing(observed) == Standing::OfTheCache
                 && it.repository(name).manages_documents()
         });
         covered.map(|(name, _)| name.clone())
@@ -103,8 +103,11 @@ fn made_differ(
     let differing = survey.differing + survey.waiting.len();
     !survey.to_settle.is_empty()
         || survey.waiting.iter().any(is_new)
-        || !shown
-            .is_some_and(|it| same(it.retrofitted, survey.in_step) && same(it.differing, differing))
+        || !shown.is_some_and(|it| {
+            same(it.retrofitted, survey.in_step)
+                && same(it.differing, differing)
+                && same(it.unproven, survey.unproven.len())
+        })
 }
 
 /// Whether pods use something else than when it was last fetched.

@@ -13,12 +13,12 @@ use crate::api::pull_through_rule::RepositoryTemplate;
 use crate::api::settings::Access;
 use crate::api::{PullThroughRule, Toggle};
 use crate::domain::lifecycle::Safety;
-use crate::domain::owner::Owner;
+use crate::domain::owner::{self, Owner};
 use crate::domain::pull_through::Prefix;
 use crate::domain::repository::Setting;
 use crate::domain::retrofit::{self, Unread};
 use crate::domain::template::{Desired, Settings};
-use crate::domain::{RepositoryName, lifecycle as document, policy};
+use crate::domain::{lifecycle as document, policy};
 
 const FIELD: &str = "spec.repositoryTemplate";
 
@@ -49,7 +49,7 @@ pub(super) fn template(
 pub(super) fn retrofit(
     object: &PullThroughRule,
     template: &Desired,
-    (place, claimed): (&Place<'_>, &BTreeMap<RepositoryName, String>),
+    place: &Place<'_>,
     world: &World,
 ) -> Result<Option<retrofit::Desired>, Stopped> {
     const FIELD: &str = "spec.retrofit";
@@ -81,7 +81,6 @@ pub(super) fn retrofit(
         safety: safety(object, settings.lifecycle.as_ref(), world),
         tags: settings.tags.clone(),
         retired_tags: record.tag_keys.into_iter().filter(is_retired).collect(),
-        claimed: claimed.keys().cloned().collect(),
         unread: if record.hash == Some(settings.hash()) {
             Unread::InStep
         } else {
@@ -113,12 +112,11 @@ fn or_absent<T>(document: Option<T>, put: bool) -> Setting<T> {
     }
 }
 
-/// The object as templates and repositories name it. No `ImageRepository` can be called that: a
-/// namespace has no upper-case letters.
+/// The object as templates and repositories name it.
 pub(super) fn owner(object: &PullThroughRule, world: &World) -> Owner {
     Owner {
         cluster: world.cluster().clone(),
-        object: format!("PullThroughRule/{}", object.name_any()),
+        object: Owner::rule(&object.name_any()),
         uid: object.uid().unwrap_or_default(),
     }
 }
@@ -155,7 +153,7 @@ fn asked(
             None => None,
         },
         lifecycle: lifecycle.map(|it| referred(&it.name, world)).transpose()?,
-        tags: tags.clone(),
+        tags: marked(tags, place.prefix),
         role: role(object, place.environment, place.registry)?,
     };
     if let (Some(field), None) = (settings.needs_role(), &settings.role) {
@@ -166,6 +164,16 @@ fn asked(
         return Err(Stopped::invalid(format!("{FIELD}.{field}"), message));
     }
     Ok(settings)
+}
+
+/// The tags, with the mark by which what the cache makes is known as its own. Where there are no tags
+/// none is added: ECR gives tags only by a role that may, and without it every first pull would fail.
+fn marked(tags: &BTreeMap<String, String>, prefix: &Prefix) -> BTreeMap<String, String> {
+    let mut marked = tags.clone();
+    if !tags.is_empty() {
+        marked.insert(owner::CACHE.to_owned(), prefix.to_string());
+    }
+    marked
 }
 
 /// The policy of the repositories that the cache makes, which admits only whom the environment allows.

@@ -32,13 +32,11 @@ fn shown(target: &CacheTarget) -> String {
     let CacheTarget {
         environment,
         registry,
-        desired:
-            Desired {
-                management,
-                claim: _,
-                claimed,
-                rule,
-            },
+        desired: Desired {
+            management,
+            claim: _,
+            rule,
+        },
         retrofit,
         template,
         prewarm,
@@ -64,13 +62,10 @@ fn shown(target: &CacheTarget) -> String {
     for (repository, tag) in prewarm {
         text += &format!(", {repository}:{tag}");
     }
-    for (name, by) in claimed {
-        text += &format!(", {name} is asked for by {by}");
-    }
     if let Some(retrofit) = retrofit {
         text += &format!(
-            ", retrofit {:?} {:?} for {}",
-            retrofit.claimed, retrofit.unread, retrofit.owner.object
+            ", retrofit {:?} for {}",
+            retrofit.unread, retrofit.owner.object
         );
     }
     match &template.settings {

@@ -50,12 +50,12 @@ fn check(objects: &[&str], images: &[&str], expected: &Expect) {
         registry,
         Destinations {
             repositories,
-            prefixes,
+            caches,
         },
     ) in &rules.registries
     {
         let repositories = repositories.iter().map(ToString::to_string);
-        let prefixes = prefixes.iter().map(|it| format!("{it}/*"));
+        let prefixes = caches.keys().map(|it| format!("{it}/*"));
         lines.push(format!(
             "{registry}: {}",
             repositories.chain(prefixes).collect::<Vec<_>>().join(" ")

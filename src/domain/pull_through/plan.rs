@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use super::{Claim, Desired, MOST_RULES, Management, Observed, Prefix, RoleArn, Rule, SecretArn};
-use crate::domain::RepositoryName;
 use crate::domain::repository::Difference;
 
 /// What to do about one rule, what was refused, and how it differs from what is desired.
@@ -81,19 +80,6 @@ pub enum Refusal {
         /// The prefix that is there.
         other: Prefix,
     },
-    /// A repository that is not of the cache would become one of it.
-    #[error(
-        "prefix {prefix} covers repository {name}, which ImageRepository {object} asks for: choose \
-         another"
-    )]
-    Claimed {
-        /// The desired prefix.
-        prefix: Prefix,
-        /// The repository.
-        name: RepositoryName,
-        /// Who asks for it.
-        object: String,
-    },
     /// The registry is full.
     #[error("the registry has {MOST_RULES} rules already, and AWS allows no more")]
     TooManyRules,
@@ -125,13 +111,6 @@ fn create(desired: &Desired, observed: &BTreeMap<Prefix, Observed>) -> Plan {
     match desired.management {
         Management::Observe => plan.refusals.push(Refusal::Missing(prefix.clone())),
         Management::Manage => {
-            let claimed = desired.claimed.iter().next();
-            plan.refusals
-                .extend(claimed.map(|(name, object)| Refusal::Claimed {
-                    prefix: prefix.clone(),
-                    name: name.clone(),
-                    object: object.clone(),
-                }));
             let overlapping = observed.keys().filter(|it| prefix.overlaps(it));
             plan.refusals
                 .extend(overlapping.map(|other| Refusal::Overlap {
@@ -154,7 +133,6 @@ fn correct(desired: &Desired, observed: &Observed) -> Plan {
     let Desired {
         management,
         claim,
-        claimed: _,
         rule,
     } = desired;
     let immutable = immutable_differences(rule, observed);

@@ -37,7 +37,6 @@ fn desired(upstream: Upstream) -> Desired {
     Desired {
         management: Management::Manage,
         claim: Claim::Recorded,
-        claimed: BTreeMap::new(),
         rule: rule(upstream),
     }
 }
@@ -51,6 +50,7 @@ fn made(rule: &Rule) -> Observed {
         upstream_prefix: rule.upstream_prefix.clone(),
         credential: rule.credential.as_ref().map(ToString::to_string),
         role: rule.role.as_ref().map(ToString::to_string),
+        created: None,
     }
 }
 
@@ -236,22 +236,6 @@ fn a_prefix_inside_that_of_another_rule_is_refused() {
             CreatePullThroughCacheRule(quay/team)
             ecrRepositoryPrefix: absent -> quay/team"#]],
     );
-}
-
-#[test]
-fn a_prefix_over_a_repository_that_is_asked_for_by_name_is_refused_once() {
-    let mut quay = desired(Upstream::Quay);
-    quay.claimed = ["quay/app", "quay/web"]
-        .map(|it| (it.parse().unwrap(), "shop/app".to_owned()))
-        .into();
-    check(
-        &quay,
-        &Rules::new(),
-        &expect![[r#"
-            refused: prefix quay covers repository quay/app, which ImageRepository shop/app asks for: choose another
-            ecrRepositoryPrefix: absent -> quay"#]],
-    );
-    check(&quay, &rules([made(&quay.rule)]), &expect![""]); // it was there first
 }
 
 #[test]

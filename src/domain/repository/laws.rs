@@ -127,6 +127,7 @@ fn world() -> impl Strategy<Value = World> {
                 scan_on_push,
                 encryption,
                 tags,
+                created: None,
                 policy,
                 lifecycle,
             }

@@ -31,6 +31,7 @@ pub(super) fn observed(owner_tags: BTreeMap<String, String>) -> Observed {
         mutability: Mutability::Mutable,
         scan_on_push: false,
         encryption: Encryption::Aes256,
+        created: None,
         tags: owner_tags,
         policy: Reading::Absent,
         lifecycle: Reading::Absent,
@@ -179,6 +180,7 @@ fn created(create: &Create) -> Observed {
         scan_on_push: scan_on_push.unwrap_or(false),
         encryption,
         tags: tags.clone(),
+        created: None,
         policy: Reading::Absent,
         lifecycle: Reading::Absent,
     }

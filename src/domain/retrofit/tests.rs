@@ -1,6 +1,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::domain::owner;
 use crate::domain::repository::{Observed, Reading};
 
 fn owner(uid: &str) -> Owner {
@@ -30,18 +31,20 @@ fn desired() -> Desired {
         safety: lifecycle::Safety::default(),
         tags: BTreeMap::new(),
         retired_tags: BTreeSet::new(),
-        claimed: ["hub/team/app".parse().unwrap()].into(),
         unread: Unread::InStep,
     }
 }
 
+/// A repository of an owner, or of the cache by its mark.
 fn observed(owner: Option<Owner>) -> Observed {
+    let mark = BTreeMap::from([(owner::CACHE.to_owned(), "hub".to_owned())]);
     Observed {
         arn: String::new(),
         mutability: Mutability::Mutable,
         scan_on_push: false,
         encryption: Encryption::Aes256,
-        tags: owner.map_or_else(BTreeMap::new, |it| it.tags()),
+        created: None,
+        tags: owner.map_or(mark, |it| it.tags()),
         policy: Reading::NotRead,
         lifecycle: Reading::NotRead,
     }
@@ -64,6 +67,7 @@ fn rules(prefixes: &[&str]) -> BTreeMap<Prefix, pull_through::Observed> {
             upstream_prefix: Prefix::Root,
             credential: None,
             role: None,
+            created: None,
         };
         (prefix, observed)
     };
@@ -77,6 +81,7 @@ fn check(desired: &Desired, observed: &Repositories, expected: &Expect) {
         differing,
         to_settle,
         waiting,
+        unproven,
     } = survey(desired, &rules, observed);
     let names = |of: &[RepositoryName]| {
         let names: Vec<&str> = of.iter().map(RepositoryName::as_str).collect();
@@ -89,11 +94,18 @@ fn check(desired: &Desired, observed: &Repositories, expected: &Expect) {
     if !waiting.is_empty() {
         text = format!("{text}, waiting: {}", names(&waiting));
     }
+    if !unproven.is_empty() {
+        text = format!("{text}, unproven: {}", names(&unproven));
+    }
     expected.assert_eq(&text);
 }
 
 #[test]
-fn only_what_the_cache_made_and_nobody_owns_or_claims_is_touched() {
+fn only_what_ecr_reports_as_made_by_the_cache_is_touched() {
+    let tagged = |key: &str, value: &str| Observed {
+        tags: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+        ..observed(None)
+    };
     let foreign = Owner {
         object: "hub/app".to_owned(),
         ..owner("u2")
@@ -105,13 +117,17 @@ fn only_what_the_cache_made_and_nobody_owns_or_claims_is_touched() {
             ("hubs/app", observed(None)),
             ("other", observed(None)),
             ("hub/inner/app", observed(None)),
-            ("hub/team/app", observed(None)),
+            ("hub/by-hand", tagged("team", "shop")),
+            ("hub/of-another", tagged(owner::CACHE, "quay")),
+            ("hub/released", tagged(owner::RELEASED_BY, "east/hub/app")),
             ("hub/foreign", observed(Some(foreign))),
             ("hub/library/nginx", observed(None)),
             ("hub/ours", observed(Some(owner("u2")))),
             ("hub/restored", observed(Some(owner("u1")))),
         ]),
-        &expect!["1 in step, 0 differing, to settle: hub/library/nginx hub/restored"],
+        &expect![
+            "1 in step, 0 differing, to settle: hub/library/nginx hub/restored, unproven: hub/by-hand hub/of-another hub/released"
+        ],
     );
 }
 

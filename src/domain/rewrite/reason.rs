@@ -23,6 +23,8 @@ pub enum Reason {
     NotCached,
     /// Kept: the cache does not have this digest.
     DigestNotCached,
+    /// Kept: the repository that the cache would use is somebody's own.
+    RepositoryTaken,
     /// Kept: what is in its repository is not known, or is no longer.
     NotKnown,
     /// Kept: no repository can have the name that it would get.
@@ -37,7 +39,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of the enum.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::OwnRepository,
         Self::PullThrough,
         Self::AlreadyEcr,
@@ -47,6 +49,7 @@ impl Reason {
         Self::NotPushed,
         Self::NotCached,
         Self::DigestNotCached,
+        Self::RepositoryTaken,
         Self::NotKnown,
         Self::NameNotAllowed,
         Self::PullSecret,
@@ -66,6 +69,7 @@ impl Reason {
             Self::NotPushed => "NotPushed",
             Self::NotCached => "NotCached",
             Self::DigestNotCached => "DigestNotCached",
+            Self::RepositoryTaken => "RepositoryTaken",
             Self::NotKnown => "NotKnown",
             Self::NameNotAllowed => "NameNotAllowed",
             Self::PullSecret => "PullSecret",
@@ -95,6 +99,10 @@ impl Reason {
             }
             Self::DigestNotCached => {
                 "ECR does not import on a first pull by digest, so this pull would fail"
+            }
+            Self::RepositoryTaken => {
+                "the repository of that name is not the cache's: an ImageRepository asks for it, it \
+                 bears an owner's tags, or it is older than the cache"
             }
             Self::NotKnown => {
                 "what the repository in ECR holds is not known yet, or was not confirmed for too long"

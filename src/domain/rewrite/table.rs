@@ -2,7 +2,7 @@
 //! readers share it and a change makes another.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::name::Name;
 use super::source::place;
@@ -43,6 +43,8 @@ pub struct Compiled {
     policy: Policy,
     registry_host: String,
     hosts: HashMap<String, Host>,
+    /// Repositories that objects ask for by name.
+    own: HashSet<String>,
 }
 
 /// A name that more than one object claims, so that none gets it.
@@ -93,6 +95,16 @@ pub(super) struct Candidate<'t> {
     pub(super) rule: Rule<'t>,
     pub(super) repository: Name,
     pub(super) trust: Trust,
+    pub(super) name: NameOf,
+}
+
+/// Who asks for a repository's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NameOf {
+    /// No object does.
+    Nobody,
+    /// An `ImageRepository` does.
+    AnObject,
 }
 
 /// Why no rule leads an image there.
@@ -112,6 +124,7 @@ impl<'t> Candidate<'t> {
             rule,
             repository,
             trust,
+            name: NameOf::Nobody,
         })
     }
 }
@@ -151,7 +164,15 @@ impl Compiled {
             registry_host: policy.registry.host(),
             policy,
             hosts,
+            own: HashSet::new(),
         }
+    }
+
+    /// The same beside repositories that objects ask for by name, to which no cache leads.
+    #[must_use]
+    pub fn owning(mut self, names: &BTreeSet<RepositoryName>) -> Self {
+        self.own = names.iter().map(|it| it.as_str().to_owned()).collect();
+        self
     }
 
     /// The policy as it was given.
@@ -215,7 +236,11 @@ impl Compiled {
         if let Some(claimed) = host.claimed(path, namespace) {
             return claimed.found();
         }
-        host.cached(path)
+        let mut cached = host.cached(path)?;
+        if self.own.contains(cached.repository.as_str()) {
+            cached.name = NameOf::AnObject;
+        }
+        Ok(cached)
     }
 }
 

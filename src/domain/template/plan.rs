@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{APPLIED_FOR, Desired, Observed, SIGNED, Settings, Template, description, signature};
+use super::{
+    APPLIED_FOR, Desired, Observed, SIGNED, Settings, Template, description, of_users, signature,
+};
+use crate::domain::owner;
 use crate::domain::pull_through::{Prefix, RoleArn};
 use crate::domain::repository::{Difference, Encryption, Management, Mutability, Reading, Setting};
 use crate::domain::{lifecycle, policy};
@@ -118,6 +121,11 @@ fn correct(desired: &Desired, settings: &Settings, observed: &Observed) -> Plan 
     if is_named && observed.description != description && !desired.owner.uid.is_empty() {
         plan.differs("owner", &observed.description, &description);
     }
+    // Nor does it get the mark of the cache before that.
+    if is_named && settings.tags.get(owner::CACHE) != observed.tags.get(owner::CACHE) {
+        let field = "repositoryTemplate.tags";
+        plan.differs(field, pairs(&observed.tags), pairs(&settings.tags));
+    }
     if !plan.differences.is_empty() {
         let template = template(desired, settings);
         plan.changes
@@ -199,7 +207,7 @@ fn gap(settings: &Settings, observed: &Observed) -> Plan {
         lifecycle::Document::summary,
     );
     plan.document(field, lifecycle.as_ref(), &observed.lifecycle, summary);
-    if *tags != observed.tags {
+    if of_users(tags) != of_users(&observed.tags) {
         plan.differs(
             "repositoryTemplate.tags",
             pairs(&observed.tags),

@@ -11,6 +11,7 @@ fn observed(tag: &str) -> Observed {
         mutability: Mutability::Mutable,
         scan_on_push: false,
         encryption: Encryption::Aes256,
+        created: None,
         tags: BTreeMap::from([("tag".to_owned(), tag.to_owned())]),
         policy: Reading::NotRead,
         lifecycle: Reading::NotRead,

@@ -15,6 +15,7 @@ fn settings_that_this_program_does_not_know_are_left_unmanaged() {
             (owner::UID.to_owned(), "u1".to_owned()),
             ("Ecr-Operator.dev/cluster".to_owned(), "east".to_owned()),
         ]),
+        created: None,
         policy: Reading::Foreign("{".to_owned()),
         lifecycle: Reading::Foreign("{".to_owned()),
     };

@@ -100,7 +100,6 @@ impl Row {
                 pull_through::Refusal::Immutable { field, .. }
                 | pull_through::Refusal::Foreign { field, .. } => Some(*field),
                 pull_through::Refusal::Overlap { .. }
-                | pull_through::Refusal::Claimed { .. }
                 | pull_through::Refusal::TooManyRules
                 | pull_through::Refusal::Missing(_) => None,
             },

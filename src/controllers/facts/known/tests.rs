@@ -42,7 +42,12 @@ fn presence(known: &Known, names: &[&str], now: Instant) -> Vec<[Presence; 2]> {
 }
 
 fn take(known: &mut Known, names: BTreeSet<RepositoryName>, looks: Vec<Look>, now: Instant) {
-    known.take(&registry(), Listed { names, looks }, now);
+    let listed = Listed {
+        names,
+        origins: BTreeMap::new(),
+        looks,
+    };
+    known.take(&registry(), listed, now);
 }
 
 #[test]

@@ -26,10 +26,10 @@ fn a_template_has_what_is_said_and_the_role_of_the_place() {
         &rule(all, &format!(", {ROLES}")),
         "",
         &expect![[r#"
-        prod 333333333333/us-east-1 Manage quay.io/ROOT as quay
-          IMMUTABLE_WITH_EXCLUSION (latest), KMS, access EcrOperatorPull sha256:cac4e488, {"team": "platform"}, by arn:aws:iam::333333333333:role/cache
-        prod 333333333333/us-west-2 Manage quay.io/ROOT as quay
-          IMMUTABLE_WITH_EXCLUSION (latest), KMS, access EcrOperatorPull sha256:cac4e488, {"team": "platform"}, by arn:aws:iam::333333333333:role/cache"#]],
+            prod 333333333333/us-east-1 Manage quay.io/ROOT as quay
+              IMMUTABLE_WITH_EXCLUSION (latest), KMS, access EcrOperatorPull sha256:cac4e488, {"ecr-operator.dev/cache": "quay", "team": "platform"}, by arn:aws:iam::333333333333:role/cache
+            prod 333333333333/us-west-2 Manage quay.io/ROOT as quay
+              IMMUTABLE_WITH_EXCLUSION (latest), KMS, access EcrOperatorPull sha256:cac4e488, {"ecr-operator.dev/cache": "quay", "team": "platform"}, by arn:aws:iam::333333333333:role/cache"#]],
     );
 }
 
@@ -88,27 +88,6 @@ fn a_template_that_status_has_and_nobody_asks_for_is_to_go() {
         &spec,
         "",
         &expect!["dev 111111111111/eu-central-1 Manage quay.io/ROOT as quay, no template any more"],
-    );
-}
-
-#[test]
-fn what_is_asked_for_by_name_is_not_of_the_cache() {
-    let claim = |name: &str, namespace: &str| {
-        format!(
-            "kind: ImageRepository\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
-             spec: {{environments: [dev], repositoryName: payments/{name}}}\n---\n"
-        )
-    };
-    // The second is granted to nobody, so it claims nothing.
-    let claims = claim("api", "payments") + &claim("web", "web");
-    let rule = "{upstreamRegistry: quay, environments: [dev], ecrRepositoryPrefix: payments, \
-                retrofit: Enabled, repositoryTemplate: {lifecyclePolicyRef: {name: keep-30}}}";
-    check(
-        rule,
-        &claims,
-        &expect![[r#"
-        dev 111111111111/eu-central-1 Manage quay.io/ROOT as payments, payments/api is asked for by payments/api, retrofit {RepositoryName("payments/api")} Unknown for PullThroughRule/cache
-          rules 1 sha256:5485bc83"#]],
     );
 }
 

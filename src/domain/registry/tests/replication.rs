@@ -116,6 +116,7 @@ fn a_repository_of_somebody_else_is_not_replicated() {
         scan_on_push: false,
         encryption: repository::Encryption::Aes256,
         tags,
+        created: None,
         policy: Reading::NotRead,
         lifecycle: Reading::NotRead,
     };
