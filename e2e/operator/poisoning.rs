@@ -53,6 +53,7 @@ async fn cache_leads_to_no_repository_that_it_has_not_made() {
     image_of_a_repository_older_than_the_cache_is_kept(&scene).await;
     image_of_a_repository_of_another_cluster_is_kept(&scene).await;
     image_beside_a_root_cache_is_kept_even_when_released(&scene).await;
+    repository_that_a_cache_may_have_made_is_not_adopted(&scene).await;
     cache_above_an_older_repository_is_stopped(&scene).await;
     old_object_does_not_stop_a_cache_in_force(&scene).await;
     rule_created_again_keeps_what_it_has_cached(&scene).await;
@@ -127,6 +128,30 @@ async fn image_beside_a_root_cache_is_kept_even_when_released(scene: &Scene) {
     let tags = &scene.in_ecr(PROD, object).await["tags"];
     assert_eq!(*tags, json!({RELEASED_BY: "east/shop/api"}));
     kept(scene, "registry.k8s.io/shop/api:v1").await;
+}
+
+/// Pods may pull from it already, and whoever gets it decides what they pull next.
+async fn repository_that_a_cache_may_have_made_is_not_adopted(scene: &Scene) {
+    let (object, image) = ("shop/cached", "registry.k8s.io/shop/cached:v9");
+    import(scene, object).await;
+    admitted_as(scene, image, "shop/cached:v9").await;
+    let since = scene.now();
+    let spec = json!({"environments": ["prod"], "adoptionPolicy": "IfUnowned"});
+    scene.repository(object, spec).await;
+    scene.because(object, "Conflict").await;
+    writes_nothing(scene, since).await;
+    let message = scene.message(object).await;
+    let mark = format!("{RELEASED_BY}=east/{object}");
+    assert!(message.contains(&mark), "{message}");
+    kept(scene, image).await;
+    // Somebody who knows better says so.
+    let tag = json!({
+        "resourceArn": format!("arn:aws:ecr:{REGION}:{PROD}:repository/{object}"),
+        "tags": [{"Key": RELEASED_BY, "Value": format!("east/{object}")}],
+    });
+    scene.by_hand(PROD, "TagResource", tag).await;
+    scene.ready(object).await;
+    kept(scene, image).await;
 }
 
 async fn cache_above_an_older_repository_is_stopped(scene: &Scene) {

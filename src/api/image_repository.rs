@@ -143,9 +143,10 @@ pub struct ImageRepositorySpec {
     #[serde(default)]
     pub management_policy: ManagementPolicy,
     /// What to do with a repository of this name that exists and that nobody owns: Never (leave it
-    /// alone and say so) or IfUnowned (take it over). One that somebody owns is never taken over. One
-    /// that this object, or another of its namespace, released before is taken back whatever this
-    /// says. Default: Never.
+    /// alone and say so) or IfUnowned (take it over). One that somebody owns is never taken over, nor
+    /// one that a pull-through cache of the registry may have made: it lies below the prefix of a rule
+    /// in ECR, is not older than the rule, and bears no tag of an owner. One that this object, or
+    /// another of its namespace, released before is taken back whatever this says. Default: Never.
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
     /// What becomes of the repository when this object is deleted: Retain (it stays, and the tag

@@ -19,6 +19,7 @@ use crate::api::targets::TargetKey;
 use crate::desired::{self, Extent, Stopped, Subject, Target, World};
 use crate::domain::RepositoryName;
 use crate::domain::lifecycle::safety::Counts;
+use crate::domain::origin::Maker;
 use crate::domain::repository::{self, Change, Difference, Held, Observed, Plan, Refusal};
 use crate::ecr::{self, ErrorKind, Priority, Seen};
 
@@ -272,11 +273,24 @@ async fn judged(
     judged.map_err(Stop::Failed)
 }
 
-/// The plan from one targeted read.
+/// The plan from one targeted read. Pods pull an upstream's images from what a cache has made, so that
+/// is never taken over; whether one may have made it is asked of ECR, where a cache needs no object.
 async fn anew(registry: &ecr::Registry, target: &Target) -> Result<Plan, Stop> {
-    let observed = registry.observe(&target.desired.name).await;
+    let desired = &target.desired;
+    let observed = registry.observe(&desired.name).await;
     let observed = observed.map_err(Stop::Failed)?;
-    Ok(repository::plan(&target.desired, observed.as_ref()))
+    let plan = repository::plan(desired, observed.as_ref());
+    let Some(observed) = observed.filter(|it| desired.adopts(it)) else {
+        return Ok(plan);
+    };
+    let rules = registry.rules().await.map_err(Stop::Failed)?;
+    match Maker::of(&desired.name, &rules, &BTreeMap::new()) {
+        Some(maker) if maker.may_have_made(&observed) => Ok(plan.refused(Refusal::MayBeCached {
+            prefix: maker.prefix,
+            mark: desired.owner.mark_of_release(),
+        })),
+        Some(_) | None => Ok(plan),
+    }
 }
 
 /// What is known of the repository, from the registry's list or from a read since; read by itself

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use crate::api::conditions::Reason;
+use crate::domain::pull_through::Prefix;
 use crate::domain::repository::{Because, Desired, MOST_TAGS, Refusal};
-use crate::domain::{pull_through, registry, template};
+use crate::domain::{owner, pull_through, registry, template};
 use crate::ecr::ErrorKind;
 
 /// When to come back to an object that nobody asks about.
@@ -80,6 +81,7 @@ pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
                  another repositoryName"
             ),
         ),
+        Refusal::MayBeCached { prefix, mark } => may_be_cached(prefix, mark),
         Refusal::EncryptionImmutable => (
             Reason::Immutable,
             "ECR keeps a repository's encryption for life: push to a new repository, or take \
@@ -128,12 +130,23 @@ pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
     }
 }
 
+fn may_be_cached(prefix: &Prefix, mark: &str) -> (Reason, String) {
+    let key = owner::RELEASED_BY;
+    let message = format!(
+        "nobody owns the repository, and the pull-through cache with prefix {prefix} may have made it, \
+         so pods may pull an upstream's images from it: choose another repositoryName, or, if it is \
+         not the cache's, tag it with {key}={mark}"
+    );
+    (Reason::Conflict, message)
+}
+
 /// When to ask again about a refusal that nobody may tell us the end of.
 pub fn retry_of_refusal(refusal: &Refusal) -> Retry {
     match refusal {
         Refusal::ImageInUse(_) => Retry::Patiently, // pods come and go
         Refusal::NotAdopted
         | Refusal::OwnedByAnother(_)
+        | Refusal::MayBeCached { .. }
         | Refusal::EncryptionImmutable
         | Refusal::Missing
         | Refusal::PrincipalsGone(_)

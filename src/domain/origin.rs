@@ -60,6 +60,14 @@ impl Maker {
         })
     }
 
+    /// Whether nothing rules out that this cache has made a repository under its name.
+    pub fn may_have_made(&self, observed: &repository::Observed) -> bool {
+        match self.judge(observed) {
+            Origin::Cache | Origin::Unmarked => true,
+            Origin::Somebody => false,
+        }
+    }
+
     /// Who made a repository without a mark in another region than its home, where this may be its
     /// source: ECR replicates images, and no tags. Ages of two registries do not compare.
     pub fn judge_replica(&self, source: Option<&Arc<repository::Observed>>) -> Origin {

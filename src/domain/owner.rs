@@ -67,6 +67,11 @@ impl Owner {
         ])
     }
 
+    /// What [`RELEASED_BY`] says once this owner has released a repository.
+    pub fn mark_of_release(&self) -> String {
+        released(self.cluster.as_str(), &tag_value(&self.object))
+    }
+
     /// The object of the `PullThroughRule` of this name, as owner tags have it.
     pub fn rule(name: &str) -> String {
         format!("{RULE}{name}")
@@ -112,10 +117,7 @@ impl Owner {
     /// that has another name now.
     fn has_released(&self, tags: &BTreeMap<String, String>) -> bool {
         let released_by = values(tags, RELEASED_BY);
-        if is_only(
-            &released_by,
-            &released(self.cluster.as_str(), &tag_value(&self.object)),
-        ) {
+        if is_only(&released_by, &self.mark_of_release()) {
             return true;
         }
         let Some((namespace, _)) = self.object.split_once('/') else {

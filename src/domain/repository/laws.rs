@@ -154,7 +154,10 @@ fn is_held(desired: &Desired, world: &World) -> bool {
             .refusals
             .iter()
             .any(|it| match it {
-                Refusal::NotAdopted | Refusal::OwnedByAnother(_) | Refusal::Missing => true,
+                Refusal::NotAdopted
+                | Refusal::OwnedByAnother(_)
+                | Refusal::MayBeCached { .. }
+                | Refusal::Missing => true,
                 Refusal::EncryptionImmutable
                 | Refusal::TooManyTags { .. }
                 | Refusal::PrincipalsGone(_)

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::domain::lifecycle::safety::InUse;
 use crate::domain::owner::{Foreign, Ownership};
+use crate::domain::pull_through::Prefix;
 
 /// What to do about one repository, what was refused, and how it differs from what is desired.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -87,6 +88,14 @@ pub enum Refusal {
     NotAdopted,
     /// The repository bears somebody else's owner tag.
     OwnedByAnother(Foreign),
+    /// Nobody owns the repository, and a pull-through cache may have made it: pods may pull images of
+    /// an upstream from it.
+    MayBeCached {
+        /// The cache's.
+        prefix: Prefix,
+        /// What [`RELEASED_BY`](crate::domain::owner::RELEASED_BY) says if it is this object's after all.
+        mark: String,
+    },
     /// ECR keeps a repository's encryption for life.
     EncryptionImmutable,
     /// With the tags that others put on it, the repository would bear more than ECR takes.
@@ -146,6 +155,26 @@ fn may_write(desired: &Desired, observed: &Observed) -> Result<(), Option<Refusa
         | (Ownership::Unowned, Adoption::IfUnowned) => Ok(()),
         (Ownership::Unowned, Adoption::Never) => Err(Some(Refusal::NotAdopted)),
         (Ownership::Foreign(owner), _) => Err(Some(Refusal::OwnedByAnother(owner))),
+    }
+}
+
+impl Plan {
+    /// The same, of which nothing is done for this reason.
+    #[must_use]
+    pub fn refused(self, refusal: Refusal) -> Self {
+        Self {
+            changes: Vec::new(),
+            held: Vec::new(),
+            refusals: vec![refusal],
+            differences: self.differences,
+        }
+    }
+}
+
+impl Desired {
+    /// Whether the plan for this repository makes it ours though nobody says that it was.
+    pub fn adopts(&self, observed: &Observed) -> bool {
+        self.owner.judge(&observed.tags) == Ownership::Unowned && may_write(self, observed).is_ok()
     }
 }
 

@@ -167,6 +167,7 @@ fn refused(refusal: &Refusal) -> Refused {
         Refusal::TooManyTags { .. } => Some("tags"),
         Refusal::NotAdopted
         | Refusal::OwnedByAnother(_)
+        | Refusal::MayBeCached { .. }
         | Refusal::Missing
         | Refusal::Contested(_) => None,
     };
