@@ -21,7 +21,6 @@ use super::timer::at;
 use crate::desired::{Destinations, World};
 use crate::domain::facts::Facts;
 use crate::domain::{Registry, RepositoryName};
-use crate::ecr;
 
 use known::{Failed, Failure, Known, Listed, Look, Repositories};
 use names::{Absent, Names};

@@ -93,10 +93,7 @@ pub fn of_refusal(refusal: &Refusal) -> (Reason, String) {
             format!(
                 "deleted in IAM, which shows unique ids in their place: {}; take them out of \
                  access, and put back in what exists again",
-                arns.iter()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                Vec::from_iter(arns.iter().map(String::as_str)).join(", ")
             ),
         ),
         Refusal::Contested(operation) => (

@@ -167,9 +167,11 @@ pub fn of(need: Need) -> impl Iterator<Item = Right> {
     RIGHTS.iter().copied().filter(move |it| it.need == need)
 }
 
-/// What is called to list images for admission. A process that only serves makes no other call.
-pub const SERVING: [&str; 3] = [
+/// What is called to list images for admission, and who made their repositories. A process that only serves
+/// makes no other call.
+pub const SERVING: [&str; 4] = [
     "ecr:DescribeImages",
+    "ecr:DescribePullThroughCacheRules",
     "ecr:DescribeRepositories",
     "tag:GetResources",
 ];
