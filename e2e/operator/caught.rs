@@ -19,9 +19,7 @@ async fn the_safety_catch_holds_in_caches_in_indexes_and_before_the_archive() {
     let scene = Scene::set("caught").await;
     scene.namespace("shop").await;
     for name in [CACHED, "hub/library/nginx"] {
-        let mark = json!([{"Key": "ecr-operator.dev/cache", "Value": "hub"}]);
-        let create = json!({"repositoryName": name, "tags": mark});
-        scene.by_hand(DEV, "CreateRepository", create).await;
+        create(&scene, name).await;
     }
     push(&scene, DEV, CACHED, 10).await;
     let mut operator = scene.operator("caught").await;
@@ -36,6 +34,13 @@ async fn the_safety_catch_holds_in_caches_in_indexes_and_before_the_archive() {
     what_pods_use_is_not_archived(&scene).await;
     what_would_leave_the_archive_for_good_is_over_budget_too(&scene).await;
     operator.alive().unwrap();
+}
+
+/// Creates a repository with the mark of those that the cache makes.
+async fn create(scene: &Scene, name: &str) {
+    let mark = json!([{"Key": "ecr-operator.dev/cache", "Value": "hub"}]);
+    let create = json!({"repositoryName": name, "tags": mark});
+    scene.by_hand(DEV, "CreateRepository", create).await;
 }
 
 /// A rule for Docker Hub in dev, home and replica, under the policy.
@@ -117,8 +122,7 @@ async fn what_pods_use_by_the_upstreams_name_is_kept_in_the_cache(scene: &Scene)
 /// The approval is of what was there.
 async fn a_repository_that_joins_a_cache_asks_again(scene: &Scene) {
     let since = scene.now();
-    let create = json!({"repositoryName": JOINS});
-    scene.by_hand(DEV, "CreateRepository", create).await;
+    create(scene, JOINS).await;
     push(scene, DEV, JOINS, 10).await;
     scene.because(HUB, "LifecycleOverBudget").await;
     let message = scene.message(HUB).await;
