@@ -12,8 +12,8 @@ use crate::plane::create;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_are_rewritten_all_through_a_change_of_authority() {
     let lifetimes = Lifetimes {
-        settle: SignedDuration::from_secs(3),
-        overlap: SignedDuration::from_secs(3),
+        settle: SignedDuration::from_secs(10),
+        overlap: SignedDuration::from_secs(10),
         ..Lifetimes::default()
     };
     let Some(mut called) = Called::idle("admission-rotation", lifetimes).await else {

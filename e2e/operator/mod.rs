@@ -7,6 +7,7 @@ use crate::PATIENCE;
 mod approvals;
 mod caches;
 mod caught;
+mod claims;
 mod clusters;
 mod converging;
 mod crash;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::repository::granted_name;
-use super::world::object_name;
+use super::world::{object_name, seniority};
 use super::{Environment, Stopped, World, admission, caches, grants, pull_through};
 use crate::api::conditions::Reason;
 use crate::api::{EnvironmentAccount, ImageRepository, PullThroughRule, Toggle};
@@ -83,28 +83,33 @@ impl Rules {
         let Some(account) = world.environment(name) else {
             return Vec::new();
         };
-        let mut claims = Vec::new();
-        for object in world
-            .repositories_in(name)
+        let mut held = Held::default();
+        // The older have what they claim before a younger one asks for it.
+        let claimants = world.repositories_in(name);
+        let mut claimants: Vec<_> = claimants
             .filter(|it| !it.spec.migrates_from.is_empty())
-        {
+            .collect();
+        claimants.sort_by_cached_key(|it| seniority(&***it));
+        for object in claimants {
             // Who may not have the repository may not lead pods there; its own reconcile says so.
             let Ok(target) = granted_name(object, account, world) else {
                 continue;
             };
             for (i, text) in object.spec.migrates_from.iter().enumerate() {
-                match text.parse() {
-                    Ok(source) => claims.push(claim(object, account, (source, &target), world)),
-                    Err(error) => {
-                        let field = format!("spec.migratesFrom[{i}]");
-                        let stopped = Stopped::invalid(field, error).in_environment(name);
-                        self.stopped
-                            .insert((Subject::Repository(object_name(&**object)), stopped));
+                let stopped = match text.parse() {
+                    Ok(source) => {
+                        held.take(object, claim(object, account, (source, &target), world))
                     }
+                    Err(error) => Err(Stopped::invalid(format!("spec.migratesFrom[{i}]"), error)),
+                };
+                if let Err(stopped) = stopped {
+                    let stopped = stopped.in_environment(name);
+                    self.stopped
+                        .insert((Subject::Repository(object_name(&**object)), stopped));
                 }
             }
         }
-        claims
+        held.claims
     }
 
     fn caches(
@@ -134,14 +139,12 @@ impl Rules {
         caches
     }
 
-    /// Two claims on one name: neither applies, and both are told.
+    /// Two claims on one name of objects of which neither is older, as they come from files: neither applies,
+    /// and both say so.
     fn contested(&mut self, policy: &Compiled, environment: &Environment) {
         for contested in policy.contested() {
             let names: Vec<&str> = contested.objects.iter().map(String::as_str).collect();
-            let place = contested.namespace.map_or_else(
-                || "the whole cluster".to_owned(),
-                |it| format!("namespace {it}"),
-            );
+            let place = place(contested.namespace);
             for object in contested.objects {
                 let message = format!(
                     "{} is claimed for {place} by {}: none of them gets it until the others let go",
@@ -155,6 +158,54 @@ impl Rules {
             }
         }
     }
+}
+
+/// The claims that are in force.
+#[derive(Default)]
+struct Held {
+    claims: Vec<Claim>,
+    /// Who has each name, and whether it is known since when: not of what comes from files. By the
+    /// namespace that the claim holds in; `None`: the whole cluster.
+    holders: BTreeMap<(Option<String>, Source), Holder>,
+}
+
+struct Holder {
+    object: String,
+    is_created: bool,
+}
+
+impl Held {
+    /// Takes in the claim of an object, unless an older one has the name.
+    fn take(&mut self, object: &ImageRepository, claim: Claim) -> Result<(), Stopped> {
+        let namespace = match claim.scope {
+            Scope::Cluster => None,
+            Scope::Namespace => Some(claim.namespace.clone()),
+        };
+        let place = place(namespace.as_deref());
+        let holder = self.holders.entry((namespace, claim.source.clone()));
+        let holder = holder.or_insert_with(|| Holder {
+            object: claim.object.clone(),
+            is_created: object.creation_timestamp().is_some(),
+        });
+        if holder.is_created && holder.object != claim.object {
+            let message = format!(
+                "{} is claimed for {place} by the older ImageRepository {}, which keeps it: take it out of \
+                 one of the two",
+                claim.source, holder.object,
+            );
+            return Err(Stopped::new(Reason::Conflict, "spec.migratesFrom", message));
+        }
+        self.claims.push(claim);
+        Ok(())
+    }
+}
+
+/// Where a claim holds, for people.
+fn place(namespace: Option<&str>) -> String {
+    namespace.map_or_else(
+        || "the whole cluster".to_owned(),
+        |it| format!("namespace {it}"),
+    )
 }
 
 /// The repositories that are no cache's, as far as objects tell.

@@ -98,7 +98,23 @@ fn who_may_not_have_the_repository_leads_nobody_there() {
 }
 
 #[test]
-fn of_two_claims_on_one_name_neither_applies_and_both_are_told() {
+fn older_of_two_claims_on_one_name_stays_in_force() {
+    let created = |object: &str, uid: &str, at: &str| {
+        let metadata = format!("uid: {uid}, creationTimestamp: \"2026-12-01T00:00:0{at}Z\"");
+        object.replace("uid: r1", &metadata)
+    };
+    let older = created(MIGRATED, "r2", "1");
+    let younger = created(&MIGRATED.replace("name: api", "name: other"), "r1", "2");
+    let from_a_file = MIGRATED.replace("name: api", "name: a-file");
+    check(
+        &[POLICY, &younger, &from_a_file, &older],
+        &["ghcr.io/acme/api:1", "registry.old.example/payments/api:1"],
+        &expect![[]],
+    );
+}
+
+#[test]
+fn of_two_claims_in_files_neither_applies_and_both_are_told() {
     let other = MIGRATED
         .replace("name: api", "name: other")
         .replace("uid: r1", "uid: r2");

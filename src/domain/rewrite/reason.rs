@@ -15,7 +15,7 @@ pub enum Reason {
     Excluded,
     /// Kept: nothing leads from it to ECR.
     NoRule,
-    /// Kept: two objects claim its name.
+    /// Kept: two objects claim its name, and neither is known to be older.
     ContestedClaim,
     /// Kept: the own repository does not have it.
     NotPushed,
@@ -89,7 +89,7 @@ impl Reason {
                 "no PullThroughRule caches its registry and no ImageRepository migrates from its name"
             }
             Self::ContestedClaim => {
-                "more than one ImageRepository migrates from this name, so none of them applies"
+                "more than one ImageRepository of these files migrates from this name, and none is in a cluster yet: the older keeps it there"
             }
             Self::NotPushed => {
                 "the ImageRepository does not have the image, so this pull would fail"
