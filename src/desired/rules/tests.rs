@@ -109,7 +109,16 @@ fn older_of_two_claims_on_one_name_stays_in_force() {
     check(
         &[POLICY, &younger, &from_a_file, &older],
         &["ghcr.io/acme/api:1", "registry.old.example/payments/api:1"],
-        &expect![[]],
+        &expect![[r#"
+            all payments ghcr.io/acme/api:1: payments/api:1 OwnRepository
+            all web ghcr.io/acme/api:1: - NoRule
+            all payments registry.old.example/payments/api:1: payments/api:1 OwnRepository
+            all web registry.old.example/payments/api:1: payments/api:1 OwnRepository
+            333333333333/us-east-1: payments/api
+            Repository("payments/a-file") prod Conflict spec.migratesFrom: ghcr.io/acme/api is claimed for namespace payments by the older ImageRepository payments/api, which keeps it: take it out of one of the two
+            Repository("payments/a-file") prod Conflict spec.migratesFrom: registry.old.example/payments/api is claimed for the whole cluster by the older ImageRepository payments/api, which keeps it: take it out of one of the two
+            Repository("payments/other") prod Conflict spec.migratesFrom: ghcr.io/acme/api is claimed for namespace payments by the older ImageRepository payments/api, which keeps it: take it out of one of the two
+            Repository("payments/other") prod Conflict spec.migratesFrom: registry.old.example/payments/api is claimed for the whole cluster by the older ImageRepository payments/api, which keeps it: take it out of one of the two"#]],
     );
 }
 
