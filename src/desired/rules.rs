@@ -1,6 +1,7 @@
 //! The rule table: every admission policy with the claims and caches that lead to its registry.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kube::ResourceExt;
 
@@ -18,7 +19,7 @@ use crate::domain::{Registry, RepositoryName};
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// What the webhook and `explain` decide by.
-    pub table: Table,
+    pub table: Arc<Table>,
     /// Where images are rewritten to, and so what has to be known of each registry.
     pub registries: BTreeMap<Registry, Destinations>,
     /// Whose rules are not in the table, and why.
@@ -73,7 +74,7 @@ pub fn rules(world: &World) -> Rules {
         rules.contested(&policy, environment);
         compiled.push(policy);
     }
-    rules.table = Table::new(compiled);
+    rules.table = Arc::new(Table::new(compiled));
     rules
 }
 

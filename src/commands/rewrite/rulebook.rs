@@ -30,7 +30,7 @@ const DEFAULT_NAMESPACE: &str = "default";
 pub(super) struct Rulebook {
     /// The objects that the rules come from.
     pub(super) world: World,
-    table: Table,
+    table: Arc<Table>,
     /// The policies of each environment, in the order in which the API server asks them.
     policies: BTreeMap<String, Vec<String>>,
     environments: Environments,

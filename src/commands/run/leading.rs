@@ -65,8 +65,8 @@ impl Leading {
     }
 
     /// Configures admission by `table` from now on.
-    pub(super) fn rule_by(&self, table: &Table) {
-        self.table.store(Some(Arc::new(table.clone())));
+    pub(super) fn rule_by(&self, table: &Arc<Table>) {
+        self.table.store(Some(Arc::clone(table)));
         self.woken.notify_one();
     }
 

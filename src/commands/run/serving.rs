@@ -65,8 +65,8 @@ impl Serving {
     }
 
     /// Answers by `table` from now on.
-    pub(super) fn rule_by(&self, table: &Table) {
-        self.load(|it| it.table = Some(Arc::new(table.clone())));
+    pub(super) fn rule_by(&self, table: &Arc<Table>) {
+        self.load(|it| it.table = Some(Arc::clone(table)));
         self.readiness.open(Gate::Rules);
     }
 

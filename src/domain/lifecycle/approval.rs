@@ -63,8 +63,12 @@ impl Offers {
         };
         let before = in_force(self, &approved) && self.approved == approved;
         self.approved = approved;
-        let hash = offer.hash();
-        if self.by_age.back().is_none_or(|(newest, _)| *newest != hash) {
+        if self
+            .by_age
+            .back()
+            .is_none_or(|(_, newest)| *newest != offer)
+        {
+            let hash = offer.hash();
             self.by_age.retain(|(it, _)| *it != hash);
             self.by_age.push_back((hash, offer));
         }
